@@ -1,9 +1,28 @@
 import { defineConfig } from 'vitest/config';
 
+/** Four kinds of tests; `scripts/test.ts` runs them one after the other. */
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/cluster/**/*.test.ts'],
-    pool: 'threads',
-    testTimeout: 20_000,
+    projects: [
+      { test: { name: 'unit', include: ['src/**/*.test.ts'], testTimeout: 30_000 } },
+      { test: { name: 'cluster', include: ['test/cluster/**/*.test.ts'], testTimeout: 60_000 } },
+      {
+        test: {
+          name: 'conformance',
+          include: ['test/conformance/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+    ],
   },
 });
