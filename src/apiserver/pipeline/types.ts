@@ -32,8 +32,18 @@ export interface ApiRequest {
   readonly clientCertificate?: Uint8Array;
   /** Set by `LocalClient` and the server's own loops: authentication is then done. */
   readonly localUser?: UserInfo;
+  /** Set by `LocalClient` for informers: answers may carry shared frozen objects (`value`, `WatchFrame.object`). */
+  readonly wantsFrozen?: boolean;
+  /** Set by `LocalClient.withCause`: what a controller was reconciling when it sent this. */
+  readonly cause?: WriteCause;
   /** An HTTP/1.1 upgrade (WebSocket or SPDY), or a WebSocket over HTTP/2: what an `upgrade` response takes over. */
   readonly upgrade?: { readonly message: IncomingMessage; readonly socket: Duplex; readonly head: Uint8Array };
+}
+
+/** What a controller read before it wrote: the key it reconciled and that object's revision. */
+export interface WriteCause {
+  readonly key: string;
+  readonly revision: string;
 }
 
 /** What the path and method mean, as upstream's RequestInfo. */
@@ -64,7 +74,11 @@ export interface RequestContext {
   /** Free annotations for audit, by upstream's keys. */
   readonly auditAnnotations: Map<string, string>;
   /** A write's cause, for `why`: set by controllers through LocalClient. */
-  readonly cause?: { readonly key: string; readonly revision: string };
+  readonly cause?: WriteCause;
+  /** The value of the `Audit-Id` header. */
+  readonly auditId: string;
+  /** Who authenticated, where impersonation changed `user`. */
+  impersonator?: UserInfo;
 }
 
 export type ApiResponse =
@@ -74,6 +88,8 @@ export type ApiResponse =
       readonly status: number;
       readonly headers: Readonly<Record<string, string>>;
       readonly body: readonly Uint8Array[];
+      /** Only where the request `wantsFrozen`: the answer as a deep-frozen value; `body` is then empty. */
+      readonly value?: unknown;
     }
   /** A watch; the transport writes `encode(event)` frames once per turn, a local caller reads the objects. */
   | {
@@ -164,9 +180,15 @@ export type AuthorizationDecision =
 export interface Authorizer {
   authorize(attributes: AuthorizationAttributes): Promise<AuthorizationDecision> | AuthorizationDecision;
   /** What `SelfSubjectRulesReview` lists. */
-  rulesFor(user: UserInfo, namespace: string): {
+  rulesFor(
+    user: UserInfo,
+    namespace: string,
+  ): {
     readonly resourceRules: readonly PolicyRuleView[];
-    readonly nonResourceRules: readonly { readonly verbs: readonly string[]; readonly nonResourceURLs: readonly string[] }[];
+    readonly nonResourceRules: readonly {
+      readonly verbs: readonly string[];
+      readonly nonResourceURLs: readonly string[];
+    }[];
   };
 }
 
