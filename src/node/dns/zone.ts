@@ -62,7 +62,8 @@ export function answerQuestion(
 /** `10-244-0-5.default.pod.<domain>`: the address is in the name. */
 function answerPod(labels: readonly string[], question: { name: string; type: string }): ZoneAnswer {
   const ip = labels.length === 3 ? (labels[0] ?? '').replaceAll('-', '.') : '';
-  if (!/^\d{1,3}(\.\d{1,3}){3}$/.test(ip) || ip.split('.').some((part) => Number(part) > 255)) return { type: 'noName' };
+  if (!/^\d{1,3}(\.\d{1,3}){3}$/.test(ip) || ip.split('.').some((part) => Number(part) > 255))
+    return { type: 'noName' };
   return question.type === 'A' ? one({ type: 'A', name: question.name, data: ip }) : { type: 'noData' };
 }
 
@@ -110,7 +111,8 @@ function answerPorts(
     additionals.push(...ips.map((ip) => addressRecord(target, ip)));
   };
   if (asked.service.spec?.clusterIP === 'None') {
-    for (const endpoint of endpointsOf(asked.slices, asked)) add(`${endpoint.label}.${asked.base}`, endpoint.port, [endpoint.ip]);
+    for (const endpoint of endpointsOf(asked.slices, asked))
+      add(`${endpoint.label}.${asked.base}`, endpoint.port, [endpoint.ip]);
   } else {
     for (const port of asked.service.spec?.ports ?? []) {
       if ((port.name ?? '') !== asked.port || (port.protocol ?? 'TCP').toLowerCase() !== asked.protocol) continue;
@@ -126,11 +128,7 @@ function answerPorts(
   return { type: 'records', answers: weighted, additionals };
 }
 
-function answerReverse(
-  name: string,
-  type: string,
-  { view, domain }: { view: ZoneView; domain: string },
-): ZoneAnswer {
+function answerReverse(name: string, type: string, { view, domain }: { view: ZoneView; domain: string }): ZoneAnswer {
   if (!name.endsWith('.in-addr.arpa')) return { type: 'notOurs' };
   const ip = name.slice(0, -'.in-addr.arpa'.length).split('.').reverse().join('.');
   const service = view.serviceByIp(ip);

@@ -31,7 +31,10 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 
 export const runCommand: RunCommand = (command, args, options = {}) =>
   new Promise((resolve, reject) => {
-    const child = spawn(command, [...args], { stdio: ['pipe', 'pipe', 'pipe'], timeout: options.timeoutMs ?? DEFAULT_TIMEOUT_MS });
+    const child = spawn(command, [...args], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      timeout: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    });
     const output = { stdout: '', stderr: '' };
     const collect = (name: 'stdout' | 'stderr') => (chunk: Buffer) => {
       if (output[name].length < OUTPUT_BYTES_MAX) output[name] += chunk.toString();

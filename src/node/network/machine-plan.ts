@@ -88,5 +88,8 @@ function parsePrefix(text: string): { address: number; length: number } | undefi
   const match = /^(\d+)\.(\d+)\.(\d+)\.(\d+)(?:\/(\d+))?$/.exec(text);
   if (match === null) return undefined;
   const [a = 0, b = 0, c = 0, d = 0] = match.slice(1, 5).map(Number);
-  return { address: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0, length: match[5] === undefined ? 32 : Number(match[5]) };
+  return {
+    address: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0,
+    length: match[5] === undefined ? 32 : Number(match[5]),
+  };
 }

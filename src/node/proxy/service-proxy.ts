@@ -143,7 +143,10 @@ export class ServiceProxy {
   }
 }
 
-function differences(previous: ReadonlyMap<string, Route> | undefined, next: ReadonlyMap<string, Route>): RouteChange[] {
+function differences(
+  previous: ReadonlyMap<string, Route> | undefined,
+  next: ReadonlyMap<string, Route>,
+): RouteChange[] {
   const changes: RouteChange[] = [];
   for (const [id, route] of previous ?? []) if (!next.has(id)) changes.push({ previous: route });
   for (const [id, route] of next) {

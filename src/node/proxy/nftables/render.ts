@@ -170,10 +170,7 @@ function renderBalance(chain: string, route: Route, endpoints: readonly RouteEnd
       ? targets.map((target) => `add rule ip ${PROXY_TABLE} ${chain} ip saddr @${affinitySet(target)} goto ${target}`)
       : [];
   const choices = targets.map((target, index) => `${index} : goto ${target}`).join(', ');
-  return [
-    ...sticky,
-    `add rule ip ${PROXY_TABLE} ${chain} numgen random mod ${targets.length} vmap { ${choices} }`,
-  ];
+  return [...sticky, `add rule ip ${PROXY_TABLE} ${chain} numgen random mod ${targets.length} vmap { ${choices} }`];
 }
 
 function renderEndpoint(route: Route, endpoint: RouteEndpoint): string[] {
