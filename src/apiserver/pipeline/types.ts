@@ -30,6 +30,8 @@ export interface ApiRequest {
   readonly remoteAddress?: string;
   /** DER of the client certificate that TLS verified against the client CA, if one was given. */
   readonly clientCertificate?: Uint8Array;
+  /** Why TLS did not accept the client certificate that was given; such a request is refused (401) unless it has a token. */
+  readonly clientCertificateError?: string;
   /** Set by `LocalClient` and the server's own loops: authentication is then done. */
   readonly localUser?: UserInfo;
   /** Set by `LocalClient` for informers: answers may carry shared frozen objects (`value`, `WatchFrame.object`). */

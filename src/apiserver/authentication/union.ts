@@ -1,0 +1,53 @@
+import { StatusError, unauthorized } from '#machinery/errors/status-error.ts';
+import type { ApiRequest, Authenticator, UserInfo } from '../pipeline/types.ts';
+
+export const AUTHENTICATED_GROUP = 'system:authenticated';
+export const UNAUTHENTICATED_GROUP = 'system:unauthenticated';
+
+/** Who asks when nobody presented credentials. */
+export const ANONYMOUS: UserInfo = { username: 'system:anonymous', groups: [UNAUTHENTICATED_GROUP] };
+
+/**
+ * Asks each authenticator until one knows the caller. Credentials that one refuses may still be good for a later one;
+ * if none accepts them the answer is 401, never the anonymous user.
+ */
+export function unionAuthenticator(authenticators: readonly Authenticator[]): Authenticator {
+  return {
+    authenticate: async (request) => {
+      let hasRefused = false;
+      for (const authenticator of authenticators) {
+        try {
+          const user = await authenticator.authenticate(request);
+          if (user !== undefined) return withAuthenticatedGroup(user);
+        } catch (error) {
+          if (!(error instanceof StatusError) || error.code !== 401) throw error;
+          hasRefused = true;
+        }
+      }
+      if (hasRefused) throw unauthorized();
+      return undefined;
+    },
+  };
+}
+
+/** Everybody who is somebody is in `system:authenticated`. */
+export function withAuthenticatedGroup(user: UserInfo): UserInfo {
+  const { groups } = user;
+  if (user.username === ANONYMOUS.username) return user;
+  if (groups.includes(AUTHENTICATED_GROUP) || groups.includes(UNAUTHENTICATED_GROUP)) return user;
+  return { ...user, groups: [...groups, AUTHENTICATED_GROUP] };
+}
+
+/** The bearer token of a request, from its header or the WebSocket protocol that browsers must use. */
+export function bearerToken(request: ApiRequest): string | undefined {
+  const header = request.headers['authorization'];
+  if (header !== undefined) {
+    const [scheme = '', token = ''] = header.trim().split(/\s+/, 2);
+    if (scheme.toLowerCase() === 'bearer' && token !== '') return token;
+  }
+  const protocols = request.headers['sec-websocket-protocol'];
+  if (protocols === undefined) return undefined;
+  const prefix = 'base64url.bearer.authorization.k8s.io.';
+  const entry = protocols.split(',').find((protocol) => protocol.trim().startsWith(prefix));
+  return entry === undefined ? undefined : Buffer.from(entry.trim().slice(prefix.length), 'base64url').toString();
+}
