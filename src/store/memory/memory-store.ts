@@ -1,6 +1,8 @@
 import type { Clock } from '#machinery/clock/clock.ts';
 import { CompactedError, FutureRevisionError, StoreClosedError, ValueTooLargeError } from '../errors.ts';
+import { DEFAULT_HISTORY_LIMITS, EMPTY_REVISION, EventHistory, type HistoryLimits } from '../shared/event-history.ts';
 import { ExpiryQueue, type Expiring } from '../shared/expiry.ts';
+import { Snapshots } from '../shared/snapshots.ts';
 import { newSortedMap, pageOf, type SortedMap } from '../shared/sorted-map.ts';
 import { Subscribers } from '../shared/subscribers.ts';
 import {
@@ -16,15 +18,7 @@ import {
   type SubscribeOptions,
   VALUE_BYTES_MAX,
 } from '../store.ts';
-import { EventHistory, type HistoryLimits } from './event-history.ts';
-import { Snapshots } from './snapshots.ts';
-
-/** An empty store is at revision 1 and its first write gets 2, as in etcd: clients take version 0 for "any". */
-export const EMPTY_REVISION: Revision = 1;
-
 const NO_VALUE = new Uint8Array(0);
-const HISTORY_MS = 300_000;
-const HISTORY_BYTES_MAX = 64 * 1024 * 1024;
 const KEY_OVERHEAD_BYTES = 150;
 
 export interface MemoryStoreDeps extends Partial<HistoryLimits> {
@@ -39,17 +33,26 @@ export class MemoryStore implements Store {
   readonly backend = 'memory';
   readonly #clock: Clock;
   readonly #current: SortedMap<KeyValue> = newSortedMap();
-  readonly #history: EventHistory;
-  readonly #snapshots: Snapshots;
+  readonly #history: EventHistory<KeyValue>;
+  readonly #snapshots: Snapshots<KeyValue>;
   readonly #subscribers = new Subscribers();
   readonly #expiry: ExpiryQueue;
   #revision = EMPTY_REVISION;
   #bytes = 0;
   #isClosed = false;
 
-  constructor({ clock, historyMs = HISTORY_MS, historyBytesMax = HISTORY_BYTES_MAX }: MemoryStoreDeps) {
+  constructor({ clock, ...limits }: MemoryStoreDeps) {
     this.#clock = clock;
-    this.#history = new EventHistory({ clock }, { historyMs, historyBytesMax }, EMPTY_REVISION);
+    this.#history = new EventHistory(
+      { clock },
+      {
+        ...DEFAULT_HISTORY_LIMITS,
+        ...limits,
+        base: EMPTY_REVISION,
+        isCompacted: false,
+        valueBytes: (kv) => kv.value.length,
+      },
+    );
     this.#snapshots = new Snapshots(this.#history);
     this.#expiry = new ExpiryQueue({ clock }, (expired) => this.#expire(expired));
   }
@@ -95,8 +98,9 @@ export class MemoryStore implements Store {
     this.#assertOpen();
     const { compactedRevision } = this.#history;
     if (options.afterRevision < compactedRevision) throw new CompactedError(compactedRevision);
-    const events = options.afterRevision < this.#revision ? this.#history.after(options.afterRevision) : [];
-    return this.#subscribers.add(options, { events, revision: this.#revision });
+    if (options.afterRevision >= this.#revision) return this.#subscribers.add(options, []);
+    const events = this.#history.after(options.afterRevision);
+    return this.#subscribers.add(options, [{ events, revision: this.#revision }]);
   }
 
   head(): Revision {

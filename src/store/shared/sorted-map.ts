@@ -7,8 +7,12 @@ import sortedBtree from 'sorted-btree';
 export type SortedMap<V> = sortedBtree.default<string, V>;
 
 export function newSortedMap<V>(): SortedMap<V> {
-  return new sortedBtree.default<string, V>(undefined, compareKeys);
+  return new BTree<string, V>(undefined, compareKeys);
 }
+
+// The package is CommonJS with a `default` export: Node imports the object around it, test runners and bundlers the
+// class itself. Safe: both forms are that one class.
+const BTree = ('default' in sortedBtree ? sortedBtree.default : sortedBtree) as typeof sortedBtree.default;
 
 /** The first string after every string that starts with `prefix`. */
 export function prefixEnd(prefix: string): string {

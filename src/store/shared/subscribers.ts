@@ -20,12 +20,12 @@ export class Subscribers {
   readonly #queue: StoreEventBatch[] = [];
   #isDelivering = false;
 
-  /** Delivers `history` (the events after `afterRevision`) at once, and what comes later as it comes. */
-  add(options: SubscribeOptions, history: StoreEventBatch): StoreSubscription {
+  /** Delivers `history` (the events after `afterRevision`, in batches) at once, and what comes later as it comes. */
+  add(options: SubscribeOptions, history: Iterable<StoreEventBatch>): StoreSubscription {
     const { prefix, afterRevision, onBatch, onEnd } = options;
     const subscriber: Subscriber = { prefix, onBatch, onEnd, delivered: afterRevision, isClosed: false };
     this.#subscribers.add(subscriber);
-    if (history.events.length > 0) this.#deliverTo(subscriber, history);
+    for (const batch of history) this.#deliverTo(subscriber, batch);
     return { close: () => this.#remove(subscriber) };
   }
 

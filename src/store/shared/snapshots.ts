@@ -1,22 +1,22 @@
-import type { SortedMap } from '../shared/sorted-map.ts';
-import type { KeyValue, Revision } from '../store.ts';
-import type { EventHistory } from './event-history.ts';
+import type { Revision } from '../store.ts';
+import type { EventHistory, Versioned } from './event-history.ts';
+import type { SortedMap } from './sorted-map.ts';
 
 // A kept snapshot makes each later write copy the nodes it changes; a few are enough for the lists under way.
 const SNAPSHOTS_MAX = 8;
 
 /** The map of keys at past revisions: the nearest later map that is known, turned back by history. */
-export class Snapshots {
-  readonly #history: EventHistory;
+export class Snapshots<T extends Versioned> {
+  readonly #history: EventHistory<T>;
   // In order of last use, the oldest first.
-  readonly #kept = new Map<Revision, SortedMap<KeyValue>>();
+  readonly #kept = new Map<Revision, SortedMap<T>>();
 
-  constructor(history: EventHistory) {
+  constructor(history: EventHistory<T>) {
     this.#history = history;
   }
 
   /** A map for reading that shows `revision`, which is not compacted and not after the current one. */
-  at(revision: Revision, now: { current: SortedMap<KeyValue>; revision: Revision }): SortedMap<KeyValue> {
+  at(revision: Revision, now: { current: SortedMap<T>; revision: Revision }): SortedMap<T> {
     if (revision === now.revision) return now.current;
     const kept = this.#kept.get(revision);
     if (kept !== undefined) return kept;
@@ -34,7 +34,7 @@ export class Snapshots {
   }
 
   /** Keeps the map for the next read of this revision, whatever becomes of the original. */
-  keep(revision: Revision, map: SortedMap<KeyValue>): void {
+  keep(revision: Revision, map: SortedMap<T>): void {
     const kept = this.#kept.get(revision) ?? map.clone();
     this.#kept.delete(revision);
     this.#kept.set(revision, kept);

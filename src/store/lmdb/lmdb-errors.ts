@@ -1,0 +1,22 @@
+import { StoreError, StoreFullError, StoreUnavailableError } from '../errors.ts';
+
+/** Whether an error of the disk says that there is no room left. */
+export function isFull(error: unknown): boolean {
+  const text = error instanceof Error ? error.message : String(error);
+  return /MDB_MAP_FULL|ENOSPC|EDQUOT|EFBIG|No space left|quota exceeded|File too large|mapsize reached/i.test(text);
+}
+
+/** What a writer is told when its batch failed; `isWritten` where the disk has the batch all the same. */
+export function writeError(cause: unknown, { isWritten }: { isWritten: boolean }): StoreError {
+  if (cause instanceof StoreError) return cause;
+  const text = cause instanceof Error ? cause.message : String(cause);
+  if (isFull(cause) && !isWritten) {
+    return new StoreFullError(
+      `the disk of the store is full (${text}): nothing was written, reads go on; free some space and try again`,
+      { cause },
+    );
+  }
+  return new StoreUnavailableError(`the store could not write (${text}); whether the write happened is unknown`, {
+    cause,
+  });
+}
