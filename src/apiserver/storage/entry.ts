@@ -1,0 +1,45 @@
+import { type EncodedObject, spliceVersion } from '#machinery/codec/json.ts';
+import type { KubeObject } from '#machinery/meta/types.ts';
+import type { Revision } from '#store/store.ts';
+import type { ObjectCache } from './object-cache.ts';
+
+/** One stored object at one revision: its bytes, and its parsed form as long as the object cache keeps it. */
+export class Entry {
+  readonly key: string;
+  readonly revision: Revision;
+  readonly encoded: EncodedObject;
+  readonly #objects: ObjectCache;
+  /** Owned by the object cache. Invariant: deep-frozen, carries `revision`, has no managedFields. */
+  cached: KubeObject | undefined;
+  /** Owned by the object cache: asked for since it last looked. */
+  wasUsed = false;
+
+  constructor(init: { key: string; revision: Revision; encoded: EncodedObject; objects: ObjectCache }) {
+    this.key = init.key;
+    this.revision = init.revision;
+    this.encoded = init.encoded;
+    this.#objects = init.objects;
+  }
+
+  /** The object, deep-frozen, with its resourceVersion and without managedFields. */
+  get object(): KubeObject {
+    this.wasUsed = true;
+    return this.cached ?? this.#objects.parse(this);
+  }
+
+  /** The whole object as slices of the stored bytes. */
+  slices(): Uint8Array[] {
+    return spliceVersion(this.encoded, this.revision);
+  }
+
+  /** The same object as it looks in the event of its deletion (or of leaving a selection) at a later revision. */
+  at(revision: Revision): Entry {
+    const later = new Entry({ key: this.key, revision, encoded: this.encoded, objects: this.#objects });
+    const { object } = this;
+    later.cached = Object.freeze({
+      ...object,
+      metadata: Object.freeze({ ...object.metadata, resourceVersion: String(revision) }),
+    });
+    return later;
+  }
+}

@@ -1,0 +1,141 @@
+import type { ResourceDefinition } from '#api/registry/resource.ts';
+import { type EncodedObject, locateEncoded } from '#machinery/codec/json.ts';
+import type { Clock } from '#machinery/clock/clock.ts';
+import type { KubeObject } from '#machinery/meta/types.ts';
+import type { KeyValue, Revision, StoreEvent } from '#store/store.ts';
+import { Change } from './change.ts';
+import { ChangeRing } from './change-ring.ts';
+import { Entry } from './entry.ts';
+import type { ObjectCache } from './object-cache.ts';
+import { newSortedMap, type SortedMap } from './sorted-map.ts';
+import { WatcherIndex } from './watcher-index.ts';
+
+/** Past states kept for the next page of a list; each costs about 2 KB a later write. */
+const SNAPSHOTS_MAX = 6;
+
+/** What a writer knows of the value it commits, so that the cache need not find it out again. */
+export interface Prepared {
+  readonly encoded: EncodedObject;
+  /** Given away by the writer; absent where it is to be parsed at need. */
+  readonly object: KubeObject | undefined;
+}
+
+export interface ResourceCacheDeps {
+  readonly clock: Clock;
+  readonly objects: ObjectCache;
+  /** Looks up, by identity, what the writer of a value handed over. */
+  readonly takePrepared: (value: Uint8Array) => Prepared | undefined;
+}
+
+/**
+ * The watch cache of one stored resource: a persistent sorted tree of entries, a ring of changes, and the watchers.
+ * Fed by the hub in revision order; reading it is synchronous.
+ */
+export class ResourceCache {
+  readonly prefix: string;
+  readonly watchers: WatcherIndex;
+  readonly #deps: ResourceCacheDeps;
+  readonly #listeners = new Set<(change: Change) => void>();
+  readonly #tree: SortedMap<Entry> = newSortedMap();
+  readonly #ring: ChangeRing;
+  readonly #snapshots = new Map<Revision, SortedMap<Entry>>();
+  #lastChange: Revision;
+
+  constructor(definition: ResourceDefinition, prefix: string, loadedAt: Revision, deps: ResourceCacheDeps) {
+    this.prefix = prefix;
+    this.#deps = deps;
+    this.#lastChange = loadedAt;
+    this.watchers = new WatcherIndex(definition, prefix);
+    this.#ring = new ChangeRing({ clock: deps.clock, completeAfter: loadedAt });
+  }
+
+  get size(): number {
+    return this.#tree.size;
+  }
+
+  /** Every change after this revision can be replayed from memory. */
+  get completeAfter(): Revision {
+    return this.#ring.completeAfter;
+  }
+
+  /** Fills the cache at start; not an event. */
+  load(items: readonly KeyValue[]): void {
+    for (const kv of items) this.#tree.set(kv.key, this.entryOf(kv));
+  }
+
+  get(key: string): Entry | undefined {
+    return this.#tree.get(key);
+  }
+
+  /** The state now, unaffected by later writes. */
+  snapshot(): SortedMap<Entry> {
+    return this.#tree.clone();
+  }
+
+  /** The tree itself, for synchronous reading only. */
+  get tree(): SortedMap<Entry> {
+    return this.#tree;
+  }
+
+  onChange(listener: (change: Change) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  apply(event: StoreEvent): void {
+    const { kv } = event;
+    if (kv.modRevision <= this.#lastChange) return;
+    const previous = this.#tree.get(kv.key);
+    const entry = event.type === 'delete' ? undefined : this.entryOf(kv);
+    if (entry === undefined && previous === undefined) return;
+    if (entry === undefined) this.#tree.delete(kv.key);
+    else this.#tree.set(kv.key, entry);
+    this.#lastChange = kv.modRevision;
+    const change = new Change({ key: kv.key, revision: kv.modRevision, entry, previous });
+    this.#ring.append(change);
+    this.watchers.dispatch(change);
+    change.dropFrames();
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  /** Changes after `revision`, which is not below `completeAfter`. */
+  changesAfter(revision: Revision): Change[] {
+    return this.#ring.after(revision);
+  }
+
+  /** The state at a past revision, or undefined where memory does not reach back that far. */
+  at(revision: Revision): SortedMap<Entry> | undefined {
+    if (revision >= this.#lastChange) return this.snapshot();
+    const kept = this.#snapshots.get(revision);
+    if (kept !== undefined) return kept;
+    if (revision < this.#ring.completeAfter) return undefined;
+    const tree = this.snapshot();
+    const undone = this.#ring.after(revision);
+    for (let index = undone.length - 1; index >= 0; index--) {
+      const change = undone[index];
+      if (change?.previous !== undefined) tree.set(change.key, change.previous);
+      else if (change !== undefined) tree.delete(change.key);
+    }
+    return tree;
+  }
+
+  /** Keeps a past state for whoever pages through it. */
+  keep(revision: Revision, tree: SortedMap<Entry>): void {
+    this.#snapshots.delete(revision);
+    this.#snapshots.set(revision, tree);
+    if (this.#snapshots.size <= SNAPSHOTS_MAX) return;
+    for (const oldest of this.#snapshots.keys()) {
+      this.#snapshots.delete(oldest);
+      return;
+    }
+  }
+
+  entryOf(kv: KeyValue): Entry {
+    const prepared = this.#deps.takePrepared(kv.value);
+    const { objects } = this.#deps;
+    const encoded = prepared?.encoded ?? locateEncoded(kv.value);
+    const entry = new Entry({ key: kv.key, revision: kv.modRevision, encoded, objects });
+    if (prepared?.object !== undefined) objects.adopt(entry, prepared.object);
+    return entry;
+  }
+}

@@ -1,0 +1,70 @@
+import type { ResourceDefinition } from '#api/registry/resource.ts';
+import { badRequest } from '#machinery/errors/status-error.ts';
+import type { KubeObject } from '#machinery/meta/types.ts';
+import { parseFieldSelector } from '#machinery/selectors/field-selector.ts';
+import { parseLabelSelector } from '#machinery/selectors/label-selector.ts';
+
+/** Fields by whose value watchers are looked up, so that a thousand kubelets do not see each other's pods. */
+export const INDEXED_FIELDS = ['spec.nodeName'] as const;
+
+/** Which objects a list or watch wants: a namespace, labels and fields. */
+export interface Selection {
+  /** Empty: all. */
+  readonly namespace: string;
+  /** The one name that can match, where the selector says so. */
+  readonly name: string | undefined;
+  /** A required value of an indexed field. */
+  readonly indexed: { readonly field: string; readonly value: string } | undefined;
+  /** Labels or fields are looked at; else the namespace is all. */
+  readonly hasSelectors: boolean;
+  /** Looks at labels and fields only. */
+  matches(object: KubeObject): boolean;
+}
+
+/** Parses what the client asked for; a bad selector, or a field that cannot be selected by, is a 400. */
+export function selectionOf(
+  definition: ResourceDefinition,
+  options: { namespace: string; labelSelector?: string | undefined; fieldSelector?: string | undefined },
+): Selection {
+  const labels = parse(() => parseLabelSelector(options.labelSelector ?? ''));
+  const fields = parse(() => parseFieldSelector(options.fieldSelector ?? ''));
+  for (const { field } of fields.terms) checkField(definition, field);
+  const required = new Map<string, string>();
+  for (const term of fields.terms) if (term.operator === '=') required.set(term.field, term.value);
+  const indexedField = INDEXED_FIELDS.find((field) => required.has(field));
+  const hasFields = fields.terms.length > 0;
+  return {
+    namespace: options.namespace === '' ? (required.get('metadata.namespace') ?? '') : options.namespace,
+    name: required.get('metadata.name'),
+    indexed: indexedField === undefined ? undefined : { field: indexedField, value: required.get(indexedField) ?? '' },
+    hasSelectors: hasFields || !labels.isEverything,
+    matches: (object) =>
+      labels.matches(object.metadata.labels) &&
+      (!hasFields || fields.matches((field) => fieldValue(definition, object, field))),
+  };
+}
+
+/** The value of a selectable field; empty where the object has none. */
+export function fieldValue(definition: ResourceDefinition, object: KubeObject, field: string): string {
+  if (field === 'metadata.name') return object.metadata.name ?? '';
+  if (field === 'metadata.namespace') return object.metadata.namespace ?? '';
+  return definition.selectableFields[field]?.(object) ?? '';
+}
+
+function checkField(definition: ResourceDefinition, field: string): void {
+  if (field === 'metadata.name' || (field === 'metadata.namespace' && definition.namespaced)) return;
+  if (field === 'metadata.namespace' || Object.hasOwn(definition.selectableFields, field)) return;
+  throw badRequest(
+    Object.keys(definition.selectableFields).length > 0
+      ? `field label not supported: ${field}`
+      : `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`,
+  );
+}
+
+function parse<T>(parser: () => T): T {
+  try {
+    return parser();
+  } catch (error) {
+    throw badRequest(error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,147 @@
+import { StatusError, resourceExpired } from '#machinery/errors/status-error.ts';
+import { CompactedError } from '#store/errors.ts';
+import type { Revision, StoreEvent } from '#store/store.ts';
+import type { WatchFrame, WatchSource } from '../pipeline/types.ts';
+import { Change, type FrameForm } from './change.ts';
+import type { Entry } from './entry.ts';
+import type { WatchHub } from './hub.ts';
+import { listPrefix } from './keys.ts';
+import { parseRevision } from './list.ts';
+import type { ResourceCache } from './resource-cache.ts';
+import type { Selection } from './selection.ts';
+import { valuesOf } from './sorted-map.ts';
+import { FailedWatch, Watcher } from './watcher.ts';
+
+export interface WatchQuery {
+  readonly selection: Selection;
+  readonly form: FrameForm;
+  /** Empty or `0`: begin with the current state. */
+  readonly resourceVersion: string;
+  /** Begin with the current state and mark its end with a bookmark, whatever the version. */
+  readonly sendInitialEvents: boolean;
+  /** Absent where no bookmarks are wanted. */
+  readonly bookmark?: (revision: Revision, options: { isInitialEnd: boolean }) => WatchFrame;
+}
+
+/** Starts a watch. A revision that is gone gives a source whose only frame is the 410. */
+export async function openWatch(hub: WatchHub, cache: ResourceCache, query: WatchQuery): Promise<WatchSource> {
+  const requested = query.resourceVersion === '' ? 0 : parseRevision(query.resourceVersion);
+  if (query.sendInitialEvents || requested === 0) {
+    if (query.sendInitialEvents && requested > hub.revision) await hub.waitFor(requested);
+    else if (query.resourceVersion === '') await hub.waitForHead();
+    return openFromState(hub, cache, query);
+  }
+  try {
+    return await openFromRevision(hub, cache, { query, revision: requested });
+  } catch (error) {
+    if (error instanceof StatusError) return new FailedWatch(error);
+    throw error;
+  }
+}
+
+function openFromState(hub: WatchHub, cache: ResourceCache, query: WatchQuery): Watcher {
+  const { revision } = hub;
+  const initial = valuesOf(cache.snapshot(), listPrefix(cache.prefix, query.selection.namespace));
+  return register(hub, cache, {
+    query,
+    afterRevision: revision,
+    initial,
+    ...(query.sendInitialEvents ? { initialEndRevision: revision } : {}),
+  });
+}
+
+async function openFromRevision(
+  hub: WatchHub,
+  cache: ResourceCache,
+  { query, revision }: { query: WatchQuery; revision: Revision },
+): Promise<Watcher> {
+  if (revision >= cache.completeAfter) return replay(hub, cache, { query, revision, changes: [] });
+  const changes = await readHistory(hub, cache, revision);
+  const last = changes.at(-1)?.revision ?? revision;
+  if (Math.max(last, hub.revision) < cache.completeAfter) throw tooOld(revision, cache.completeAfter);
+  return replay(hub, cache, { query, revision, changes });
+}
+
+// No await between reading the ring and registering: nothing is lost or seen twice.
+function replay(
+  hub: WatchHub,
+  cache: ResourceCache,
+  { query, revision, changes }: { query: WatchQuery; revision: Revision; changes: readonly Change[] },
+): Watcher {
+  const watcher = register(hub, cache, { query, afterRevision: revision });
+  let last = Math.max(revision, cache.completeAfter);
+  for (const change of changes) {
+    if (!concerns(cache, query.selection, change.key)) continue;
+    watcher.offer(change);
+    last = Math.max(last, change.revision);
+  }
+  for (const change of cache.changesAfter(last)) {
+    if (concerns(cache, query.selection, change.key)) watcher.offer(change);
+    change.dropFrames();
+  }
+  return watcher;
+}
+
+function concerns(cache: ResourceCache, { namespace }: Selection, key: string): boolean {
+  return namespace === '' || key.startsWith(listPrefix(cache.prefix, namespace));
+}
+
+/** Changes after `revision` from the store's history, up to at least where the cache's ring begins. */
+async function readHistory(hub: WatchHub, cache: ResourceCache, revision: Revision): Promise<Change[]> {
+  const events: StoreEvent[] = [];
+  const goal = cache.completeAfter;
+  let reached: () => void = () => {};
+  let fail: (error: Error) => void = () => {};
+  const done = new Promise<void>((resolve, reject) => {
+    reached = resolve;
+    fail = reject;
+  });
+  try {
+    const subscription = await hub.store.subscribe({
+      prefix: `${cache.prefix}/`,
+      afterRevision: revision,
+      onBatch: (batch) => {
+        for (const event of batch.events) events.push(event);
+        if (batch.revision >= goal) reached();
+      },
+      onEnd: fail,
+    });
+    await done.finally(() => subscription.close());
+  } catch (error) {
+    if (error instanceof CompactedError) throw tooOld(revision, error.compactedRevision);
+    throw error;
+  }
+  return events.map((event) => changeOf(cache, event));
+}
+
+function changeOf(cache: ResourceCache, { type, kv, previous }: StoreEvent): Change {
+  return new Change({
+    key: kv.key,
+    revision: kv.modRevision,
+    entry: type === 'delete' ? undefined : cache.entryOf(kv),
+    previous: previous === undefined ? undefined : cache.entryOf(previous),
+  });
+}
+
+function register(
+  hub: WatchHub,
+  cache: ResourceCache,
+  options: { query: WatchQuery; afterRevision: Revision; initial?: Iterable<Entry>; initialEndRevision?: Revision },
+): Watcher {
+  const { query, ...start } = options;
+  const watcher = new Watcher({
+    executor: hub.executor,
+    selection: query.selection,
+    form: query.form,
+    ...start,
+    ...(query.bookmark === undefined ? {} : { bookmark: query.bookmark }),
+    wake: (awake) => hub.wake(awake),
+    onClose: (closed) => cache.watchers.remove(closed),
+  });
+  cache.watchers.add(watcher);
+  return watcher;
+}
+
+function tooOld(revision: Revision, oldest: Revision): StatusError {
+  return resourceExpired(`too old resource version: ${revision} (${oldest})`);
+}
