@@ -85,9 +85,7 @@ export class CommitQueue {
   }
 
   #wake(): void {
-    this.#flusher ??= this.#flushAll().finally(() => {
-      this.#flusher = undefined;
-    });
+    this.#flusher ??= this.#flushAll();
   }
 
   async #flushAll(): Promise<void> {
@@ -100,6 +98,8 @@ export class CommitQueue {
       this.#purge?.resolve();
       this.#purge = undefined;
     }
+    // In the same turn as the last look at what is pending: whatever comes next wakes a new flusher.
+    this.#flusher = undefined;
   }
 
   async #flush(proposals: Proposal[]): Promise<void> {

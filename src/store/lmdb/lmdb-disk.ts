@@ -1,10 +1,9 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { StoreOpenError } from '../errors.ts';
 import { EMPTY_REVISION } from '../shared/event-history.ts';
 import type { Revision } from '../store.ts';
-import { padDataFile } from './data-file.ts';
+import { checkDataFile } from './data-file.ts';
 import type { Disk, DiskBatch, DiskRecord } from './disk.ts';
 import { decodeRecord, encodedBytes, encodeRecord } from './record-codec.ts';
 
@@ -25,21 +24,17 @@ export class LmdbDisk implements Disk {
 
   constructor(directory: string) {
     this.#dataFile = join(directory, 'data.mdb');
-    padDataFile(this.#dataFile);
-    try {
-      this.#root = open<Buffer, string>({
-        path: directory,
-        noSubdir: false,
-        encoding: 'binary',
-        maxDbs: 4,
-        overlappingSync: false,
-      });
-      this.#records = this.#root.openDB<Buffer, number>({ name: 'records', encoding: 'binary' });
-      this.#values = this.#root.openDB<Buffer | Uint8Array, number>({ name: 'values', encoding: 'binary' });
-      this.#meta = this.#root.openDB<Buffer, string>({ name: 'meta', encoding: 'binary' });
-    } catch (error) {
-      throw openError(directory, error);
-    }
+    checkDataFile(this.#dataFile);
+    this.#root = open<Buffer, string>({
+      path: directory,
+      noSubdir: false,
+      encoding: 'binary',
+      maxDbs: 4,
+      overlappingSync: false,
+    });
+    this.#records = this.#root.openDB<Buffer, number>({ name: 'records', encoding: 'binary' });
+    this.#values = this.#root.openDB<Buffer | Uint8Array, number>({ name: 'values', encoding: 'binary' });
+    this.#meta = this.#root.openDB<Buffer, string>({ name: 'meta', encoding: 'binary' });
   }
 
   revision(): Revision {
@@ -107,10 +102,4 @@ async function commitErrorOf(error: unknown): Promise<unknown> {
     return cause;
   }
   return error;
-}
-
-export function openError(directory: string, cause: unknown): StoreOpenError {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  const advice = 'restore the directory from a backup, or move it away to start empty';
-  return new StoreOpenError(`cannot open the store in "${directory}": ${text}; ${advice}`, { cause });
 }

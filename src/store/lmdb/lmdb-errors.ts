@@ -1,4 +1,4 @@
-import { StoreError, StoreFullError, StoreUnavailableError } from '../errors.ts';
+import { StoreError, StoreFullError, StoreOpenError, StoreUnavailableError } from '../errors.ts';
 
 /** Whether an error of the disk says that there is no room left. */
 export function isFull(error: unknown): boolean {
@@ -19,4 +19,19 @@ export function writeError(cause: unknown, { isWritten }: { isWritten: boolean }
   return new StoreUnavailableError(`the store could not write (${text}); whether the write happened is unknown`, {
     cause,
   });
+}
+
+/** Why a directory could not be opened, and what to do about it. */
+export function openError(directory: string, cause: unknown): StoreOpenError {
+  if (cause instanceof StoreOpenError) return cause;
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return new StoreOpenError(`cannot open the store in "${directory}": ${text}; ${adviceFor(cause, text)}`, { cause });
+}
+
+function adviceFor(cause: unknown, text: string): string {
+  if (isFull(cause)) return 'free some space and try again';
+  if (/EACCES|EPERM|EROFS|ENOTDIR|EEXIST|Permission denied|Read-only/.test(text)) {
+    return 'choose a directory that this user can write to';
+  }
+  return 'it is damaged: restore it from a backup, or move it away to start empty';
 }

@@ -5,7 +5,6 @@ import {
   CompactedError,
   FutureRevisionError,
   StoreClosedError,
-  StoreOpenError,
   StoreUnavailableError,
   ValueTooLargeError,
 } from '../errors.ts';
@@ -31,8 +30,9 @@ import { CommitQueue, type Proposal } from './commit-queue.ts';
 import { lockDirectory } from './directory-lock.ts';
 import type { Disk, DiskRecord } from './disk.ts';
 import { DurableIndex } from './durable-index.ts';
-import { checkFormatVersion } from './format-version.ts';
-import { LmdbDisk, openError } from './lmdb-disk.ts';
+import { checkFormat, confirmFormat } from './format-version.ts';
+import { LmdbDisk } from './lmdb-disk.ts';
+import { openError } from './lmdb-errors.ts';
 
 const NO_VALUE = new Uint8Array(0);
 // Only the disk holds the values of history, so more of it is kept than in memory.
@@ -55,22 +55,20 @@ export interface LmdbStoreOptions extends Partial<HistoryLimits> {
  * corrupt, or of another format.
  */
 export async function openLmdbStore({ path, clock, wrapDisk, ...limits }: LmdbStoreOptions): Promise<Store> {
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw openError(path, error);
-  }
-  const lock = lockDirectory(path);
+  let lock: Disposable | undefined;
   let disk: LmdbDisk | undefined;
   try {
-    checkFormatVersion(path);
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    lock = lockDirectory(path);
+    checkFormat(path);
     disk = new LmdbDisk(path);
+    confirmFormat(path);
     const historyLimits = { ...DEFAULT_HISTORY_LIMITS, historyBytesMax: HISTORY_BYTES_MAX, ...limits };
     return new LmdbStore({ clock, disk: wrapDisk?.(disk) ?? disk, lock }, historyLimits);
   } catch (error) {
     await disk?.close();
-    lock[Symbol.dispose]();
-    throw error instanceof StoreOpenError ? error : openError(path, error);
+    lock?.[Symbol.dispose]();
+    throw openError(path, error);
   }
 }
 
