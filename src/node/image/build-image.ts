@@ -3,10 +3,10 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { type Readable, Transform } from 'node:stream';
+import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
-import { pack } from 'tar-stream';
+import { type Pack, pack } from 'tar-stream';
 
 import { decompress } from './decompress.ts';
 import { ImageError } from './errors.ts';
@@ -42,6 +42,9 @@ export interface ImageFlags {
   readonly stopSignal?: string;
 }
 
+/** tar-stream's archives are streams of another library: they can be iterated, and that is all `pipeline` needs. */
+type LayerStream = AsyncIterable<Buffer>;
+
 export interface BuildImageOptions {
   readonly source: LayerSource;
   readonly flags: ImageFlags;
@@ -70,7 +73,10 @@ const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 export async function buildImage(options: BuildImageOptions): Promise<BuiltImage> {
   const reference = parseReference(options.name);
   if (reference === undefined || reference.digest !== undefined) {
-    throw new ImageError('invalid-reference', `cannot build image ${JSON.stringify(options.name)}: invalid reference format`);
+    throw new ImageError(
+      'invalid-reference',
+      `cannot build image ${JSON.stringify(options.name)}: invalid reference format`,
+    );
   }
   const scratch = await mkdtemp(join(tmpdir(), 'tiphys-image-'));
   try {
@@ -90,7 +96,9 @@ export async function buildImage(options: BuildImageOptions): Promise<BuiltImage
       index: encode(index),
       blobs: [config, manifestBytes],
       layer: { ...layer, path: layerPath },
-      dockerManifest: encode([{ Config: blobPath(manifest.config.digest), RepoTags: [name], Layers: [blobPath(layer.digest)] }]),
+      dockerManifest: encode([
+        { Config: blobPath(manifest.config.digest), RepoTags: [name], Layers: [blobPath(layer.digest)] },
+      ]),
     });
     const sizeBytes = layer.size + config.length + manifestBytes.length;
     return { name, id: manifest.config.digest, manifestDigest: digestOf(manifestBytes), sizeBytes };
@@ -99,17 +107,22 @@ export async function buildImage(options: BuildImageOptions): Promise<BuiltImage
   }
 }
 
-async function openSource(source: LayerSource): Promise<Readable> {
-  if (source.type === 'entries') return packEntries(source.entries);
+async function openSource(source: LayerSource): Promise<LayerStream> {
+  if (source.type === 'entries') return iterate(packEntries(source.entries));
   const info = await stat(source.path).catch((cause: unknown) => {
     throw new ImageError('invalid-source', `cannot read ${source.path}: no such file or directory`, { cause });
   });
-  if (info.isDirectory()) return packDirectory(source.path);
+  if (info.isDirectory()) return iterate(packDirectory(source.path));
   if (source.type === 'directory') throw new ImageError('invalid-source', `${source.path} is not a directory`);
   return await decompress(createReadStream(source.path));
 }
 
-async function writeLayer(source: Readable, path: string): Promise<{ digest: string; size: number }> {
+async function* iterate(archive: Pack): AsyncGenerator<Buffer> {
+  // Safe: tar-stream packs into buffers; its types do not say so.
+  for await (const chunk of archive as AsyncIterable<Buffer>) yield chunk;
+}
+
+async function writeLayer(source: LayerStream, path: string): Promise<{ digest: string; size: number }> {
   const hash = createHash('sha256');
   let size = 0;
   const measure = new Transform({

@@ -37,7 +37,9 @@ export async function loadIntoContainerd(
     throw new ImageError('invalid-archive', `cannot load ${archive}: no such file`, { cause });
   });
   const snapshotter = target.snapshotter === undefined ? [] : ['--snapshotter', target.snapshotter];
-  const names = parseImported(await ctr(target, ['images', 'import', '--all-platforms=false', ...snapshotter, archive]));
+  const names = parseImported(
+    await ctr(target, ['images', 'import', '--all-platforms=false', ...snapshotter, archive]),
+  );
   if (names.length === 0) throw new ImageError('invalid-archive', `${archive} names no image`);
   const deadline = deps.clock.monotonic() + APPEAR_TIMEOUT_MS;
   for (const name of names) {

@@ -46,7 +46,20 @@ export async function buildBusyboxImage(options: {
   name?: string;
 }): Promise<BuiltImage> {
   const applets = await listApplets(options.busybox);
-  const folders = ['bin', 'dev', 'etc', 'home', 'proc', 'root', 'sys', 'usr', 'usr/bin', 'usr/sbin', 'var', 'var/spool'];
+  const folders = [
+    'bin',
+    'dev',
+    'etc',
+    'home',
+    'proc',
+    'root',
+    'sys',
+    'usr',
+    'usr/bin',
+    'usr/sbin',
+    'var',
+    'var/spool',
+  ];
   const entries: LayerEntry[] = [
     ...folders.map((path) => ({ type: 'directory' as const, path })),
     { type: 'directory', path: 'tmp', mode: 0o1777 },

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync, statSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -40,6 +40,8 @@ const STOP_TIMEOUT_MS = 10_000;
 // An adopted process is not our child: its end must be looked for.
 const ADOPTED_POLL_MS = 1000;
 const RESTART_DELAY_MAX_MS = 10_000;
+// One old file is kept beside it.
+const LOG_BYTES_MAX = 16 * 1024 * 1024;
 // sockaddr_un's path, less its final zero.
 const SOCKET_PATH_BYTES_MAX = 107;
 
@@ -95,7 +97,12 @@ export class Containerd {
     const enter = options.networkNamespace === undefined ? [] : [programs.nsenter, `--net=${options.networkNamespace}`];
     const command = [...enter, programs.containerd, '--config', join(options.stateDir, 'config.toml')];
     const containerd = new Containerd({ options, deps, command, config });
-    await containerd.#begin();
+    try {
+      await containerd.#begin();
+    } catch (error) {
+      await containerd.stop({ containers: 'keep' });
+      throw error;
+    }
     return containerd;
   }
 
@@ -134,6 +141,7 @@ export class Containerd {
   }
 
   async #launch(): Promise<void> {
+    rotateLog(this.#logPath);
     const log = openSync(this.#logPath, 'a', 0o600);
     try {
       const [program = '', ...args] = this.#command;
@@ -179,7 +187,8 @@ export class Containerd {
   #watchAdopted(adopted: ProcessId): void {
     const look = (): void => {
       if (this.#process !== adopted) return;
-      if (isSameProcessAlive(adopted)) this.#timer = this.#deps.clock.setTimeout(look, ADOPTED_POLL_MS, { unref: true });
+      if (isSameProcessAlive(adopted))
+        this.#timer = this.#deps.clock.setTimeout(look, ADOPTED_POLL_MS, { unref: true });
       else this.#onExit();
     };
     look();
@@ -188,7 +197,9 @@ export class Containerd {
   async #waitReady(): Promise<void> {
     const deadline = this.#deps.clock.monotonic() + READY_TIMEOUT_MS;
     for (;;) {
-      if (await isReady(this.endpoint, this.#deps.clock)) return;
+      const state = await probe(this.endpoint, this.#deps.clock);
+      if (state === 'ready') return;
+      if (state === 'broken') throw new RuntimeError('Unavailable', `containerd has no CRI: ${this.#lastWords()}`);
       if (this.#process === undefined || !isSameProcessAlive(this.#process)) {
         throw new RuntimeError('Unavailable', `containerd ended while starting: ${this.#lastWords()}`);
       }
@@ -224,7 +235,9 @@ export class Containerd {
 
   #lastWords(): string {
     const lines = (readText(this.#logPath) ?? '').trimEnd().split('\n');
-    const errors = lines.filter((line) => /level=(error|fatal|panic)|^containerd:|panic:/.test(line));
+    const errors = lines.filter((line) =>
+      /level=(error|fatal|panic)|^containerd:|panic:|failed to load plugin \S+cri"/.test(line),
+    );
     return (errors.at(-1) ?? lines.at(-1) ?? '').slice(0, 1000);
   }
 
@@ -258,15 +271,25 @@ function findPrograms(path: string): { containerd: string; runc: string; nsenter
   };
 }
 
-async function isReady(endpoint: string, clock: Clock): Promise<boolean> {
-  if (!existsSync(endpoint.replace('unix://', ''))) return false;
+/** `broken`: containerd serves, but its CRI plugin did not load. */
+async function probe(endpoint: string, clock: Clock): Promise<'ready' | 'not-yet' | 'broken'> {
+  if (!existsSync(endpoint.replace('unix://', ''))) return 'not-yet';
   try {
     const runtime = await CriRuntime.connect(endpoint, { clock });
-    const { conditions } = await runtime.status();
-    await runtime.close();
-    return conditions.some((condition) => condition.type === 'RuntimeReady' && condition.status);
+    try {
+      const { conditions } = await runtime.status();
+      const isReady = conditions.some((condition) => condition.type === 'RuntimeReady' && condition.status);
+      return isReady ? 'ready' : 'not-yet';
+    } finally {
+      await runtime.close();
+    }
   } catch (error) {
-    if (error instanceof RuntimeError && ['Unavailable', 'Unimplemented', 'Unknown'].includes(error.code)) return false;
-    throw error;
+    if (!(error instanceof RuntimeError)) throw error;
+    // The server answers Unknown ("server is not initialized yet") until the plugin has looked at what runs.
+    return error.code === 'Unimplemented' ? 'broken' : 'not-yet';
   }
+}
+
+function rotateLog(path: string): void {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES_MAX) renameSync(path, `${path}.1`);
 }

@@ -27,6 +27,8 @@ export function sandboxConfigToWire(config: PodSandboxConfig): Message {
   const { runAsUser, runAsGroup, ...security } = config.linux.securityContext;
   return {
     ...config,
+    // On the node's network the pod has the node's UTS namespace, where runc refuses to set a name.
+    hostname: security.namespaceOptions.network === 'NODE' ? '' : config.hostname,
     linux: {
       cgroupParent: config.linux.cgroupParent,
       sysctls: config.linux.sysctls,

@@ -244,9 +244,14 @@ export class CriRuntime implements ContainerRuntime {
   }
 
   async imageStatus(image: string): Promise<Image | undefined> {
-    const response = await this.#image<{ image: WireImage | null }>('ImageStatus', 'ImageRequest', 'ImageStatusResponse', {
-      image: { image },
-    });
+    const response = await this.#image<{ image: WireImage | null }>(
+      'ImageStatus',
+      'ImageRequest',
+      'ImageStatusResponse',
+      {
+        image: { image },
+      },
+    );
     return response.image === null ? undefined : convert.imageFromWire(response.image);
   }
 

@@ -85,7 +85,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
   ContainerStatsFilter: 'id:string=1 podSandboxId:string=2 labelSelector:map=3',
   ListContainerStatsRequest: 'filter:ContainerStatsFilter=1',
   ListContainerStatsResponse: 'stats:ContainerStats[]=1',
-  ContainerStats: 'attributes:ContainerAttributes=1 cpu:CpuUsage=2 memory:MemoryUsage=3 writableLayer:FilesystemUsage=4',
+  ContainerStats:
+    'attributes:ContainerAttributes=1 cpu:CpuUsage=2 memory:MemoryUsage=3 writableLayer:FilesystemUsage=4',
   ContainerAttributes: 'id:string=1 metadata:ContainerMetadata=2 labels:map=3',
   CpuUsage: 'timestamp:int64=1 usageCoreNanoSeconds:UInt64Value=2',
   MemoryUsage: 'timestamp:int64=1 workingSetBytes:UInt64Value=2 usageBytes:UInt64Value=4',
@@ -149,7 +150,13 @@ export class CriMessages {
     const codec: MessageCodec = {
       encode: (value) => Buffer.from(type.encode(type.fromObject(value)).finish()),
       decode: (bytes) =>
-        type.toObject(type.decode(bytes), { longs: Number, enums: String, defaults: true, arrays: true, objects: true }),
+        type.toObject(type.decode(bytes), {
+          longs: Number,
+          enums: String,
+          defaults: true,
+          arrays: true,
+          objects: true,
+        }),
     };
     this.#codecs.set(name, codec);
     return codec;
