@@ -108,7 +108,8 @@ export function unauthorized(message = 'Unauthorized'): StatusError {
 }
 
 export function forbidden(target: ResourceName, detail: string): StatusError {
-  const subject = target.resource === '' ? 'forbidden' : `${qualifiedResource(target)} "${target.name}" is forbidden`;
+  const name = target.name === '' ? '' : ` "${target.name}"`;
+  const subject = target.resource === '' ? 'forbidden' : `${qualifiedResource(target)}${name} is forbidden`;
   return failure(403, 'Forbidden', `${subject}: ${detail}`, detailsOf(target));
 }
 

@@ -1,0 +1,60 @@
+import type { ResourceDefinition } from '#api/registry/resource.ts';
+import { apiVersionOf, type KubeObject, type ListMeta, type ObjectMeta } from '#machinery/meta/types.ts';
+import { partialObject } from './partial.ts';
+
+interface TableRow {
+  readonly cells: unknown[];
+  readonly object?: unknown;
+}
+
+export interface Table {
+  readonly kind: 'Table';
+  readonly apiVersion: string;
+  readonly metadata: ListMeta;
+  readonly columnDefinitions: readonly object[] | null;
+  readonly rows: readonly TableRow[];
+}
+
+export interface TableOptions {
+  readonly version: 'v1' | 'v1beta1';
+  readonly includeObject: 'None' | 'Metadata' | 'Object';
+  readonly nowMs: number;
+  /** Watches send the columns only with their first event. */
+  readonly hasColumns?: boolean;
+}
+
+/** What `kubectl get` prints: the kind's columns, with a cell for each object. */
+export function tableOf(
+  definition: ResourceDefinition,
+  objects: readonly KubeObject[],
+  metadata: ListMeta,
+  options: TableOptions,
+): Table {
+  const columns = definition.columns.map(({ name, type, format, description, priority }) => ({
+    name,
+    type,
+    format: format ?? (name === 'Name' ? 'name' : ''),
+    description,
+    priority,
+  }));
+  return {
+    kind: 'Table',
+    apiVersion: `meta.k8s.io/${options.version}`,
+    metadata,
+    columnDefinitions: options.hasColumns === false ? null : columns,
+    rows: objects.map((object) => rowOf(definition, object, options)),
+  };
+}
+
+/** The metadata of a table that shows a single object. */
+export function tableMetadata({ resourceVersion }: ObjectMeta): ListMeta {
+  return resourceVersion === undefined ? {} : { resourceVersion };
+}
+
+function rowOf(definition: ResourceDefinition, object: KubeObject, options: TableOptions): TableRow {
+  const cells = definition.columns.map((column) => column.cell(object, options.nowMs) ?? null);
+  if (options.includeObject === 'None') return { cells };
+  if (options.includeObject === 'Metadata') return { cells, object: partialObject(object, options.version) };
+  const apiVersion = apiVersionOf(definition);
+  return { cells, object: { ...object, kind: definition.kind, apiVersion } };
+}

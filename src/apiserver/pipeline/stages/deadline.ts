@@ -1,0 +1,33 @@
+import type { Clock, Timer } from '#machinery/clock/clock.ts';
+import { badRequest, genericStatus } from '#machinery/errors/status-error.ts';
+import { isLongRunning } from '../long-running.ts';
+import type { ApiResponse, Stage } from '../types.ts';
+
+/** Upstream's `--request-timeout`. */
+export const REQUEST_TIMEOUT_MS = 60_000;
+
+/** Answers 504 when a request takes too long; `?timeout=` may ask for less. What it was doing may still happen. */
+export function deadline({ clock, timeoutMs }: { clock: Clock; timeoutMs: number }): Stage {
+  return (context, next) => {
+    if (isLongRunning(context.info)) return next();
+    const requested = context.request.query.get('timeout');
+    const limitMs = requested === null ? timeoutMs : Math.min(timeoutMs, parseTimeout(requested));
+    let timer: Timer | undefined;
+    const expired = new Promise<ApiResponse>((_, reject) => {
+      const fail = () => reject(genericStatus(504, 'Timeout', 'Timeout: request did not complete within the allotted timeout', {}));
+      timer = clock.setTimeout(fail, limitMs, { unref: true });
+    });
+    return Promise.race([next(), expired]).finally(() => timer?.cancel());
+  };
+}
+
+/** A Go duration of whole units, as clients send it: `30s`, `1m0s`, `500ms`. */
+function parseTimeout(text: string): number {
+  const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
+  if (parts.length === 0 || parts.map((part) => part[0]).join('') !== text) {
+    throw badRequest(`invalid timeout specified in the request URL - ${JSON.stringify(text)}`);
+  }
+  const totalMs = parts.reduce((sum, part) => sum + Number(part[1]) * (unitMs[part[2] ?? 's'] ?? 0), 0);
+  return totalMs === 0 ? Number.MAX_SAFE_INTEGER : totalMs;
+}
