@@ -101,3 +101,13 @@ table ip ${plan.table} {
 }
 `;
 }
+
+/** Whether the network of an earlier run is still whole, so that its pods can be taken over. */
+export async function networkStands(plan: MachinePlan, run: RunCommand): Promise<boolean> {
+  const namespaces = (await run('ip', ['netns', 'list'])).stdout.split('\n').map((line) => line.split(' ')[0] ?? '');
+  const links = (await run('ip', ['-o', 'link', 'show'])).stdout;
+  const names = new Set([...links.matchAll(/^\d+: ([^:@\s]+)/gm)].map((match) => match[1] ?? ''));
+  return (
+    names.has(plan.bridge) && plan.nodes.every((node) => namespaces.includes(node.namespace) && names.has(node.link))
+  );
+}

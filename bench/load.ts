@@ -1,0 +1,234 @@
+/**
+ * The load generator: a process of its own, so that its work is not counted as the server's. Reads a job as JSON from
+ * its first argument, writes its result as JSON to standard output.
+ */
+import { readFileSync } from 'node:fs';
+import { Agent, request } from 'node:https';
+import { parse } from 'yaml';
+
+export interface LoadJob {
+  readonly kubeconfig: string;
+  readonly type: 'create' | 'list' | 'watch' | 'deployment';
+  readonly clients?: number;
+  readonly count?: number;
+  readonly namespace?: string;
+  readonly objectBytes?: number;
+  readonly rounds?: number;
+}
+
+export interface LoadResult {
+  readonly seconds: number;
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  readonly bytes: number;
+}
+
+interface Connection {
+  readonly host: string;
+  readonly port: number;
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+// Safe: bench/run.ts made it.
+const job = JSON.parse(process.argv[2] ?? '{}') as LoadJob;
+const connection = readConnection(job.kubeconfig);
+const agent = new Agent({ ...connection, keepAlive: true, maxSockets: job.clients ?? 1, ALPNProtocols: ['http/1.1'] });
+const results = { create, list, watch, deployment };
+process.stdout.write(JSON.stringify(await results[job.type]()));
+agent.destroy();
+
+async function create(): Promise<LoadResult> {
+  const count = job.count ?? 1_000;
+  const path = `/api/v1/namespaces/${job.namespace ?? 'default'}/pods`;
+  const body = podTemplate(job.objectBytes ?? 3_000);
+  let next = 0;
+  const timings: number[] = [];
+  const started = performance.now();
+  const loop = async () => {
+    while (next < count) {
+      const index = next;
+      next += 1;
+      const from = performance.now();
+      const text = body.replace('"NAME"', `"bench-${process.pid}-${index}"`);
+      const answer = await call('POST', path, text);
+      if (answer.status !== 201) throw new Error(`create answered ${answer.status}: ${answer.body.toString()}`);
+      timings.push(performance.now() - from);
+    }
+  };
+  await Promise.all(Array.from({ length: job.clients ?? 1 }, loop));
+  return summarize(timings, performance.now() - started, body.length);
+}
+
+async function list(): Promise<LoadResult> {
+  const timings: number[] = [];
+  let bytes = 0;
+  const started = performance.now();
+  for (let round = 0; round < (job.rounds ?? 10); round += 1) {
+    const from = performance.now();
+    const answer = await call('GET', `/api/v1/namespaces/${job.namespace ?? 'default'}/pods`);
+    if (answer.status !== 200) throw new Error(`list answered ${answer.status}`);
+    bytes = answer.body.length;
+    timings.push(performance.now() - from);
+  }
+  return summarize(timings, performance.now() - started, bytes);
+}
+
+/** Time from the start of one update until the last of all watchers has its event. */
+async function watch(): Promise<LoadResult> {
+  const watchers = job.clients ?? 100;
+  const namespace = job.namespace ?? 'default';
+  const path = `/api/v1/namespaces/${namespace}/configmaps`;
+  const name = `bench-watch-${process.pid}`;
+  const map = (value: number) =>
+    JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { value: `round-${value}-` } });
+  const made = await call('POST', path, map(0));
+  const version = (JSON.parse(made.body.toString()) as { metadata: { resourceVersion: string } }).metadata
+    .resourceVersion;
+  let seen = 0;
+  let round = 0;
+  let onAll = () => undefined as void;
+  const watchAgent = new Agent({ ...connection, keepAlive: false, maxSockets: watchers, ALPNProtocols: ['http/1.1'] });
+  const opened: Promise<void>[] = [];
+  for (let index = 0; index < watchers; index += 1) {
+    opened.push(
+      openWatch(`${path}?watch=1&resourceVersion=${version}`, watchAgent, (text) => {
+        if (!text.includes(`round-${round}-`)) return;
+        seen += 1;
+        if (seen === watchers) onAll();
+      }),
+    );
+  }
+  await Promise.all(opened);
+  const timings: number[] = [];
+  const started = performance.now();
+  for (round = 1; round <= (job.rounds ?? 10); round += 1) {
+    seen = 0;
+    const all = new Promise<void>((resolve) => {
+      onAll = resolve;
+    });
+    const from = performance.now();
+    await call('PUT', `${path}/${name}`, map(round));
+    await all;
+    timings.push(performance.now() - from);
+  }
+  const result = summarize(timings, performance.now() - started, 0);
+  watchAgent.destroy();
+  return result;
+}
+
+/** Time until a new Deployment reports all replicas ready. */
+async function deployment(): Promise<LoadResult> {
+  const replicas = job.count ?? 1_000;
+  const path = `/apis/apps/v1/namespaces/${job.namespace ?? 'default'}/deployments`;
+  const labels = { app: 'bench' };
+  const container = { name: 'main', image: 'localhost/busybox:1', command: ['sleep', '3600'] };
+  const object = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'bench' },
+    spec: {
+      replicas,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [container] } },
+    },
+  };
+  const started = performance.now();
+  const made = await call('POST', path, JSON.stringify(object));
+  if (made.status !== 201) throw new Error(`create answered ${made.status}: ${made.body.toString()}`);
+  for (;;) {
+    const answer = await call('GET', `${path}/bench`);
+    const status = (JSON.parse(answer.body.toString()) as { status?: { readyReplicas?: number } }).status;
+    if (status?.readyReplicas === replicas) break;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const ms = performance.now() - started;
+  return summarize([ms], ms, replicas);
+}
+
+function call(method: string, path: string, body?: string): Promise<{ status: number; body: Buffer }> {
+  return new Promise((resolve, reject) => {
+    const headers =
+      body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const outgoing = request({ ...connection, agent, method, path, headers }, (incoming) => {
+      const chunks: Buffer[] = [];
+      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+      incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, body: Buffer.concat(chunks) }));
+      incoming.on('error', reject);
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
+
+function openWatch(path: string, watchAgent: Agent, onText: (text: string) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ ...connection, agent: watchAgent, path }, (incoming) => {
+      incoming.on('data', (chunk: Buffer) => onText(chunk.toString()));
+      incoming.on('error', () => undefined);
+      resolve();
+    });
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}
+
+function podTemplate(bytes: number): string {
+  const containers = [
+    {
+      name: 'main',
+      image: 'registry.example/app:1.0',
+      args: ['--serve', '--port=8080'],
+      ports: [{ containerPort: 8080, name: 'http' }],
+      env: [{ name: 'MODE', value: 'bench' }],
+      resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
+      readinessProbe: { httpGet: { path: '/ready', port: 8080 } },
+    },
+  ];
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'NAME', labels: { app: 'bench', tier: 'load' }, annotations: { 'bench/padding': '' } },
+    // Bound to a node that does not exist, so that neither scheduler nor kubelet takes part.
+    spec: { nodeName: 'bench-nowhere', containers },
+  };
+  const padding = Math.max(0, bytes - JSON.stringify(pod).length);
+  pod.metadata.annotations['bench/padding'] = 'x'.repeat(padding);
+  return JSON.stringify(pod);
+}
+
+function summarize(timings: number[], totalMs: number, bytes: number): LoadResult {
+  const sorted = [...timings].sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  return {
+    seconds: totalMs / 1_000,
+    perSecond: (timings.length / totalMs) * 1_000,
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+    maxMs: sorted.at(-1) ?? 0,
+    bytes,
+  };
+}
+
+function readConnection(path: string): Connection {
+  // Safe: tiphys wrote this file with everything embedded.
+  const config = parse(readFileSync(path, 'utf8')) as {
+    clusters: { cluster: { server: string; 'certificate-authority-data': string } }[];
+    users: { user: { 'client-certificate-data': string; 'client-key-data': string } }[];
+  };
+  const cluster = config.clusters[0]?.cluster;
+  const user = config.users[0]?.user;
+  if (cluster === undefined || user === undefined) throw new Error(`${path} is no kubeconfig of tiphys`);
+  const url = new URL(cluster.server);
+  const decode = (text: string) => Buffer.from(text, 'base64').toString();
+  return {
+    host: url.hostname,
+    port: Number(url.port),
+    ca: decode(cluster['certificate-authority-data']),
+    cert: decode(user['client-certificate-data']),
+    key: decode(user['client-key-data']),
+  };
+}

@@ -1,0 +1,268 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { Agent, get } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LoadJob, LoadResult } from './load.ts';
+
+/** One line of the table. */
+export interface Row {
+  readonly name: string;
+  /** What was measured: object size, TLS, durability, which components were on. */
+  readonly conditions: string;
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+const BIN = join(import.meta.dirname, '..', 'bin', 'tiphys.mjs');
+const START_TRIES = 5;
+
+/** Each measures one thing and answers with its rows. */
+export const scenarios: Readonly<Record<string, () => Promise<Row[]>>> = {
+  startup,
+  creates,
+  list,
+  watch,
+  deployment,
+  node,
+};
+
+/** From the start of the built program to `/readyz` ok, with an existing PKI and store. */
+async function startup(): Promise<Row[]> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'tiphys-bench-'));
+  try {
+    const first = await startServer(dataDir);
+    const firstMs = first.readyMs;
+    await first.stop();
+    const timings: number[] = [];
+    let rss = 0;
+    for (let round = 0; round < START_TRIES; round += 1) {
+      const server = await startServer(dataDir);
+      timings.push(server.readyMs);
+      if (round === START_TRIES - 1) {
+        await new Promise((resolve) => setTimeout(resolve, 5_000));
+        rss = rssMegabytes(server.pid);
+      }
+      await server.stop();
+    }
+    timings.sort((a, b) => a - b);
+    const conditions = 'tiphys server: API server, controllers, scheduler; lmdb store, TLS';
+    const p50Ms = timings[Math.floor(timings.length / 2)] ?? 0;
+    return [
+      { name: 'readyz', conditions, figures: { p50Ms, maxMs: timings.at(-1) ?? 0, firstStartMs: firstMs } },
+      { name: 'idle server rss', conditions: `${conditions}; 5 s after the start`, figures: { megabytes: rss } },
+    ];
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+async function creates(): Promise<Row[]> {
+  return withServer(async (server) => {
+    await load(server, { type: 'create', clients: 32, count: 2_000 });
+    await server.worstDelayMs();
+    const result = await load(server, { type: 'create', clients: 32, count: 15_000 });
+    const conditions =
+      'pods of 3 KB, HTTPS, 32 keep-alive clients in another process, durable (lmdb, flushed), RBAC and admission on';
+    return [row('pod creates, 32 clients', conditions, result, await server.worstDelayMs())];
+  });
+}
+
+async function list(): Promise<Row[]> {
+  return withServer(async (server) => {
+    await load(server, { type: 'create', clients: 32, count: 10_000, objectBytes: 4_000 });
+    await load(server, { type: 'list', rounds: 3 });
+    await server.worstDelayMs();
+    const result = await load(server, { type: 'list', rounds: 15 });
+    const each = (result.bytes / 10_000 / 1_024).toFixed(1);
+    const conditions = `each ${each} KB with managedFields, JSON over TLS, no gzip, client in another process`;
+    return [row('list 10,000 pods of 5 KB', conditions, result, await server.worstDelayMs())];
+  });
+}
+
+async function watch(): Promise<Row[]> {
+  return withServer(async (server) => {
+    const result = await load(server, { type: 'watch', clients: 1_000, rounds: 20 });
+    const conditions = '1,000 watches on 1,000 TLS connections; from the start of the PUT to the last event';
+    return [row('update seen by 1,000 watchers', conditions, result, await server.worstDelayMs())];
+  });
+}
+
+async function deployment(): Promise<Row[]> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'tiphys-bench-'));
+  const up = [
+    'up',
+    '--data-dir',
+    dataDir,
+    '--port',
+    '0',
+    '--no-kubeconfig',
+    '--runtime',
+    'simulated',
+    '--nodes',
+    '100',
+  ];
+  try {
+    const started = spawnSync(process.execPath, [BIN, ...up, '--detach'], { encoding: 'utf8' });
+    if (started.status !== 0) throw new Error(started.stderr);
+    const result = await load({ kubeconfig: join(dataDir, 'admin.conf') }, { type: 'deployment', count: 1_000 });
+    const conditions = '100 simulated nodes in the server process; from POST to status.readyReplicas; polled by GET';
+    return [row('deployment of 1,000 replicas ready', conditions, result, undefined)];
+  } finally {
+    spawnSync(process.execPath, [BIN, 'delete', '--data-dir', dataDir]);
+  }
+}
+
+/** With containerd, where this machine can: from the start of `up` to the first pod Running, and the agent's memory. */
+async function node(): Promise<Row[]> {
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/containerd')) return [];
+  const dataDir = mkdtempSync(join(tmpdir(), 'tiphys-bench-'));
+  const up = ['up', '--data-dir', dataDir, '--port', '0', '--no-kubeconfig', '--runtime', 'containerd', '--detach'];
+  const kubectl = (...args: string[]) =>
+    spawnSync(process.execPath, [BIN, 'kubectl', '--data-dir', dataDir, ...args], { encoding: 'utf8' });
+  try {
+    const timings: number[] = [];
+    let agentRss = 0;
+    let serverRss = 0;
+    for (let round = 0; round < 3; round += 1) {
+      const from = performance.now();
+      const started = spawnSync(process.execPath, [BIN, ...up], { encoding: 'utf8' });
+      if (started.status !== 0) throw new Error(started.stderr);
+      const readyMs = performance.now() - from;
+      kubectl('run', `first-${round}`, '--image=localhost/busybox:1', '--', 'sleep', '3600');
+      const waited = kubectl('wait', '--for=jsonpath={.status.phase}=Running', `pod/first-${round}`, '--timeout=60s');
+      if (waited.status !== 0) throw new Error(waited.stderr);
+      timings.push(performance.now() - from);
+      process.stderr.write(`  cluster ready after ${readyMs.toFixed(0)} ms\n`);
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      const state: { server: { pid: number }; nodes: { agent: { pid: number } }[] } = JSON.parse(
+        readFileSync(join(dataDir, 'cluster.json'), 'utf8'),
+      );
+      serverRss = rssMegabytes(state.server.pid);
+      agentRss = rssMegabytes(state.nodes[0]?.agent.pid ?? 0);
+      kubectl('delete', 'pod', `first-${round}`, '--now');
+      spawnSync(process.execPath, [BIN, 'down', '--data-dir', dataDir]);
+    }
+    timings.sort((a, b) => a - b);
+    const conditions =
+      'tiphys up --detach, kubectl run, kubectl wait; containerd, image loaded, first start included in max';
+    return [
+      { name: 'first pod running', conditions, figures: { p50Ms: timings[1] ?? 0, maxMs: timings.at(-1) ?? 0 } },
+      {
+        name: 'idle agent rss',
+        conditions: 'kubelet, proxy and DNS with one pod; containerd and shims not counted',
+        figures: { megabytes: agentRss, serverMegabytes: serverRss, sumMegabytes: agentRss + serverRss },
+      },
+    ];
+  } finally {
+    spawnSync(process.execPath, [BIN, 'delete', '--data-dir', dataDir]);
+  }
+}
+
+interface Server {
+  readonly kubeconfig: string;
+  readonly pid: number;
+  readonly readyMs: number;
+  /** The event loop's worst delay since the last call. */
+  worstDelayMs(): Promise<number | undefined>;
+  stop(): Promise<void>;
+}
+
+async function withServer(use: (server: Server) => Promise<Row[]>): Promise<Row[]> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'tiphys-bench-'));
+  try {
+    const server = await startServer(dataDir);
+    try {
+      return await use(server);
+    } finally {
+      await server.stop();
+    }
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+async function startServer(dataDir: string): Promise<Server> {
+  const from = performance.now();
+  const child = spawn(process.execPath, [BIN, 'server', '--data-dir', dataDir, '--port', '0'], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const kubeconfig = join(dataDir, 'admin.conf');
+  const answer = await pollReady(child, kubeconfig);
+  const readyMs = performance.now() - from;
+  return {
+    kubeconfig,
+    pid: child.pid ?? 0,
+    readyMs,
+    worstDelayMs: async () => {
+      const metrics = await answer('/metrics');
+      const value = /^tiphys_event_loop_delay_worst_seconds(?:\{[^}]*\})? (\S+)$/m.exec(metrics)?.[1];
+      return value === undefined ? undefined : Number(value) * 1_000;
+    },
+    stop: () =>
+      new Promise((resolve) => {
+        child.once('exit', () => resolve());
+        child.kill('SIGTERM');
+      }),
+  };
+}
+
+async function pollReady(child: ChildProcess, kubeconfig: string): Promise<(path: string) => Promise<string>> {
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`the server ended with code ${child.exitCode}`);
+    const ask = existsSync(kubeconfig) ? asker(kubeconfig) : undefined;
+    if (ask !== undefined) {
+      const ready = await ask('/readyz').catch(() => '');
+      if (ready === 'ok') return ask;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function asker(kubeconfig: string): (path: string) => Promise<string> {
+  const text = readFileSync(kubeconfig, 'utf8');
+  const field = (name: string) => new RegExp(`${name}: (\\S+)`).exec(text)?.[1] ?? '';
+  const decode = (name: string) => Buffer.from(field(name), 'base64').toString();
+  const agent = new Agent({
+    ca: decode('certificate-authority-data'),
+    cert: decode('client-certificate-data'),
+    key: decode('client-key-data'),
+  });
+  return (path) =>
+    new Promise((resolve, reject) => {
+      get(`${field('server')}${path}`, { agent }, (incoming) => {
+        let body = '';
+        incoming.on('data', (chunk: Buffer) => {
+          body += chunk.toString();
+        });
+        incoming.on('end', () => resolve(body));
+      }).on('error', reject);
+    });
+}
+
+function load(server: { kubeconfig: string }, job: Omit<LoadJob, 'kubeconfig'>): Promise<LoadResult> {
+  return new Promise((resolve, reject) => {
+    const full: LoadJob = { ...job, kubeconfig: server.kubeconfig };
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'load.ts'), JSON.stringify(full)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve(JSON.parse(output) as LoadResult);
+      else reject(new Error(`the load generator ended with code ${code}`));
+    });
+  });
+}
+
+function row(name: string, conditions: string, result: LoadResult, worstDelayMs: number | undefined): Row {
+  const { perSecond, p50Ms, p99Ms, maxMs } = result;
+  const delay = worstDelayMs === undefined ? {} : { eventLoopWorstMs: worstDelayMs };
+  return { name, conditions, figures: { perSecond, p50Ms, p99Ms, maxMs, ...delay } };
+}
+
+function rssMegabytes(pid: number): number {
+  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+}

@@ -1,0 +1,79 @@
+import { renameSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { Command } from 'commander';
+import { startControlPlane } from '#cluster/control-plane.ts';
+import { openDataDirectory } from '#cluster/data-directory.ts';
+import { addressAt, resolveSettings } from '#cluster/settings.ts';
+import { RealExecutor } from '#machinery/executor/real-executor.ts';
+import { stderrLogger } from '../file-logger.ts';
+import { currentUid, parsePort, withDataDir } from '../options.ts';
+
+interface ServerFlags {
+  readonly dataDir: string;
+  readonly port?: number;
+  readonly bindAddress: string;
+  readonly clusterCidr?: string;
+  readonly serviceClusterIpRange?: string;
+  readonly v: number;
+}
+
+/** `tiphys server`: API server, controllers and scheduler in this process, in the foreground; no node. */
+export function addServerCommand(program: Command): void {
+  withDataDir(program.command('server'))
+    .description('run a control plane: API server, controllers, scheduler')
+    .option('--port <port>', 'port of the API server; 0: any free one (default: as last time, else 6443)', parsePort)
+    .option('--bind-address <address>', 'where to listen', '127.0.0.1')
+    .option('--cluster-cidr <cidr>', 'addresses of pods (first start only)')
+    .option('--service-cluster-ip-range <cidr>', 'addresses of services (first start only)')
+    .option('-v, --v <level>', 'how much to log', (text) => Number(text), 0)
+    .action(serve);
+}
+
+async function serve(flags: ServerFlags): Promise<void> {
+  const log = stderrLogger({ verbosity: flags.v });
+  const executor = new RealExecutor({ onError: (error) => log.error('a task failed', { error }) });
+  const directory = openDataDirectory(flags.dataDir, currentUid());
+  const settings = await resolveSettings(directory, {
+    port: flags.port,
+    podCidr: flags.clusterCidr,
+    serviceCidr: flags.serviceClusterIpRange,
+    usedPrefixes: [],
+    isLoopbackOnly: false,
+    freePort: () => freePort(flags.bindAddress),
+  });
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+  const { port, serviceCidr, podCidr } = settings;
+  const controlPlane = await startControlPlane(
+    {
+      directory,
+      listen: [{ host: flags.bindAddress, port }],
+      advertise: { host: flags.bindAddress, port },
+      serviceCidr,
+      podCidr,
+      clusterDns: addressAt(serviceCidr, 10),
+    },
+    { executor, log },
+  );
+  const url = `https://${flags.bindAddress}:${port}`;
+  const kubeconfig = controlPlane.adminKubeconfig({ server: url, context: 'tiphys' });
+  writeFileSync(`${directory.kubeconfig}.tmp`, kubeconfig, { mode: 0o600 });
+  renameSync(`${directory.kubeconfig}.tmp`, directory.kubeconfig);
+  process.stderr.write(`serving ${url}; kubeconfig: ${directory.kubeconfig}\n`);
+  await stopped;
+  await controlPlane.close();
+  process.exit(0);
+}
+
+function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, host, () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,225 @@
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { TestCluster } from './cluster.ts';
+import { eventually } from './eventually.ts';
+
+const EXAMPLES = join(import.meta.dirname, '..', '..', '..', 'examples');
+const TRANSFER_BYTES = 50 * 1024 * 1024;
+
+/**
+ * The story of a first user, told with real kubectl. The same for every runtime that runs real programs; `cluster` is
+ * asked for at each step, since it starts in a hook. Steps build on each other.
+ */
+export function tellStory(cluster: () => TestCluster, runtime: 'containerd' | 'process'): void {
+  const kubectl = (...args: string[]) => cluster().kubectl(...args);
+  const podNames = async () =>
+    (await kubectl('get', 'pods', '-l', 'app=web', '--field-selector=status.phase=Running', '-o', 'name'))
+      .trim()
+      .split('\n')
+      .map((name) => name.replace('pod/', ''));
+
+  test('apply: ConfigMap, Deployment and Service come up, and rollout status and wait agree', async () => {
+    const applied = await kubectl('apply', '-f', join(EXAMPLES, 'web.yaml'));
+    expect(applied).toContain('configmap/web-page created');
+    expect(applied).toContain('deployment.apps/web created');
+    expect(applied).toContain('service/web created');
+    const status = await kubectl('rollout', 'status', 'deployment/web', '--timeout=120s');
+    expect(status).toContain('deployment "web" successfully rolled out');
+    const waited = await kubectl('wait', '--for=condition=Available', 'deployment/web', '--timeout=60s');
+    expect(waited).toContain('deployment.apps/web condition met');
+    await kubectl('apply', '-f', join(EXAMPLES, 'client.yaml'));
+    await kubectl('wait', '--for=condition=Ready', 'pod/client', '--timeout=60s');
+    expect(await kubectl('apply', '-f', join(EXAMPLES, 'web.yaml'))).toContain('deployment.apps/web unchanged');
+  });
+
+  test('get -o wide and describe show what runs', async () => {
+    const wide = await kubectl('get', 'pods', '-l', 'app=web', '-o', 'wide');
+    expect(wide).toMatch(/NAME\s+READY\s+STATUS\s+RESTARTS\s+AGE\s+IP\s+NODE\s+NOMINATED NODE\s+READINESS GATES/);
+    expect(wide.match(/1\/1\s+Running/g)).toHaveLength(3);
+    const described = await kubectl('describe', 'pods', '-l', 'app=web');
+    expect(described).toContain('Successfully assigned default/web-');
+    expect(described).toContain('Started');
+    expect(described).toMatch(/QoS Class:\s+Burstable/);
+    const deployment = await kubectl('describe', 'deployment', 'web');
+    expect(deployment).toMatch(/Scaled up replica set web-\w+ from 0 to 3/);
+    const nodes = await kubectl('get', 'nodes', '-o', 'wide');
+    expect(nodes).toMatch(/Ready\s+<none>\s+\S+\s+v1\.36\.\d+/);
+  });
+
+  test('logs and logs -f', async () => {
+    const [name = ''] = await podNames();
+    expect(await kubectl('logs', name)).toContain(`serving Hello from ${name}`);
+    const seen = await follow(cluster(), ['logs', '-f', name], 'serving Hello');
+    expect(seen).toContain(name);
+    expect(await kubectl('logs', 'deployment/web', '--tail=1')).toContain('serving');
+  });
+
+  test('exec: output, standard input and exit codes', async () => {
+    const [name = ''] = await podNames();
+    expect((await kubectl('exec', name, '--', 'cat', '/etc/web/index.html')).trim()).toBe('Hello from HOSTNAME');
+    const piped = await cluster().kubectl.try(['exec', '-i', name, '--', 'wc', '-c'], { input: 'x'.repeat(100_000) });
+    expect(piped.stdout.trim()).toBe('100000');
+    const failed = await cluster().kubectl.try(['exec', name, '--', 'sh', '-c', 'echo no >&2; exit 7']);
+    expect(failed.code).toBe(7);
+    expect(failed.stderr).toContain('no');
+  });
+
+  test('cp moves 50 MB each way unchanged', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tiphys-cp-'));
+    try {
+      const source = join(folder, 'source');
+      const bytes = randomBytes(TRANSFER_BYTES);
+      writeFileSync(source, bytes);
+      await kubectl('cp', source, 'client:/tmp/big');
+      expect((await kubectl('exec', 'client', '--', 'wc', '-c', '/tmp/big')).trim()).toMatch(/^52428800 /);
+      await kubectl('cp', 'client:/tmp/big', join(folder, 'back'));
+      expect(digest(readFileSync(join(folder, 'back')))).toBe(digest(bytes));
+      await kubectl('exec', 'client', '--', 'rm', '/tmp/big');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('port-forward carries requests', async () => {
+    const port = await freePort();
+    const child = spawn(cluster().kubectl.path, ['port-forward', 'service/web', `${port}:80`], {
+      env: cluster().kubectl.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    try {
+      const body = await eventually(
+        'an answer through port-forward',
+        async () => (await fetch(`http://127.0.0.1:${port}/`)).text(),
+        (text) => text.includes('Hello from web-'),
+      );
+      expect(body).toMatch(/Hello from web-/);
+    } finally {
+      child.kill('SIGTERM');
+    }
+  });
+
+  test('explain, api-resources and auth can-i', async () => {
+    const explained = await kubectl('explain', 'deployment.spec.strategy');
+    expect(explained).toContain('rollingUpdate');
+    expect(explained).toMatch(/KIND:\s+Deployment/);
+    const resources = await kubectl('api-resources');
+    expect(resources).toMatch(/^deployments\s+deploy\s+apps\/v1\s+true\s+Deployment$/m);
+    expect((await kubectl('auth', 'can-i', 'delete', 'pods')).trim()).toBe('yes');
+    const anonymous = await cluster().kubectl.try(['auth', 'can-i', 'delete', 'pods', '--as', 'system:anonymous']);
+    expect(anonymous.stdout.trim()).toBe('no');
+  });
+
+  test('diff shows what apply would change', async () => {
+    const manifest = readFileSync(join(EXAMPLES, 'web.yaml'), 'utf8').replace('replicas: 3', 'replicas: 4');
+    const result = await cluster().kubectl.try(['diff', '-f', '-'], { input: manifest });
+    expect(result.code).toBe(1);
+    expect(result.stdout).toMatch(/^-\s+replicas: 3$/m);
+    expect(result.stdout).toMatch(/^\+\s+replicas: 4$/m);
+  });
+
+  if (runtime === 'containerd') {
+    test('from another pod, http://web answers by DNS and is spread over the three', async () => {
+      const script = 'for i in $(seq 40); do wget -q -T 5 -O - http://web; done';
+      const answers = (await kubectl('exec', 'client', '--', 'sh', '-c', script)).trim().split('\n');
+      expect(answers).toHaveLength(40);
+      expect(new Set(answers)).toEqual(new Set((await podNames()).map((name) => `Hello from ${name}`)));
+      const full = await kubectl('exec', 'client', '--', 'nslookup', 'web.default.svc.cluster.local');
+      expect(full).toContain((await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}')).trim());
+    });
+  }
+
+  test('scale up and down', async () => {
+    await kubectl('scale', 'deployment/web', '--replicas=4');
+    await kubectl('rollout', 'status', 'deployment/web', '--timeout=120s');
+    expect((await kubectl('get', 'deployment', 'web', '-o', 'jsonpath={.status.readyReplicas}')).trim()).toBe('4');
+    await kubectl('scale', 'deployment/web', '--replicas=3');
+    await eventually('three pods', podNames, (names) => names.length === 3);
+  });
+
+  test('killing the process in a container restarts it', async () => {
+    const [name = ''] = await podNames();
+    const restarts = () => kubectl('get', 'pod', name, '-o', 'jsonpath={.status.containerStatuses[0].restartCount}');
+    expect(await restarts()).toBe('0');
+    // The shell is the container's first process; its trap ends it.
+    await cluster().kubectl.try(['exec', name, '--', 'sh', '-c', runtime === 'containerd' ? 'kill 1' : 'kill $PPID']);
+    await eventually('one restart', restarts, (count) => count === '1');
+    await kubectl('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=60s');
+  });
+
+  test('deleting a pod replaces it', async () => {
+    const before = await podNames();
+    await kubectl('delete', 'pod', before[0] ?? '', '--wait=true');
+    const after = await eventually('a new third pod', podNames, (names) => names.length === 3 && names[0] !== '');
+    expect(after).not.toContain(before[0]);
+    await kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
+  });
+
+  test('cordon and drain empty the node, uncordon fills it again', async () => {
+    const node = (await kubectl('get', 'nodes', '-o', 'name')).trim().split('\n')[0]?.replace('node/', '') ?? '';
+    await kubectl('cordon', node);
+    expect(await kubectl('get', 'node', node)).toContain('Ready,SchedulingDisabled');
+    await kubectl('drain', node, '--ignore-daemonsets', '--force', '--delete-emptydir-data', '--timeout=90s');
+    const pending = await eventually(
+      'pods that wait',
+      () => kubectl('get', 'events', '--field-selector=reason=FailedScheduling', '-o', 'jsonpath={.items[*].message}'),
+      (text) => text.includes('node(s) were unschedulable'),
+    );
+    expect(pending).toContain('0/1 nodes are available: 1 node(s) were unschedulable');
+    await kubectl('uncordon', node);
+    await kubectl('rollout', 'status', 'deployment/web', '--timeout=120s');
+    await kubectl('apply', '-f', join(EXAMPLES, 'client.yaml'));
+    await kubectl('wait', '--for=condition=Ready', 'pod/client', '--timeout=60s');
+  });
+
+  test('delete removes everything that apply made', async () => {
+    await kubectl('delete', '-f', join(EXAMPLES, 'web.yaml'), '-f', join(EXAMPLES, 'client.yaml'), '--timeout=90s');
+    await eventually(
+      'no pods',
+      () => kubectl('get', 'pods', '-o', 'name'),
+      (names) => names.trim() === '',
+    );
+  });
+}
+
+function digest(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Runs kubectl until its output contains `text`, then ends it. */
+function follow(cluster: TestCluster, args: readonly string[], text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(cluster.kubectl.path, [...args], {
+      env: cluster.kubectl.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let seen = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      seen += chunk.toString();
+      if (seen.includes(text)) child.kill('SIGTERM');
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      seen += chunk.toString();
+    });
+    child.on('error', reject);
+    child.on('close', () =>
+      seen.includes(text) ? resolve(seen) : reject(new Error(`kubectl ${args.join(' ')}: ${seen}`)),
+    );
+  });
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      // Safe: a listening TCP server has an address of this form.
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
