@@ -9,6 +9,10 @@ import { decodeRecord, encodedBytes, encodeRecord } from './record-codec.ts';
 
 const REVISION_KEY = 'revision';
 const COMPACTED_KEY = 'compacted';
+// Values are copied into slabs, because a buffer of its own for each costs more than the read. A value that is kept
+// keeps its slab.
+const SLAB_BYTES = 65_536;
+const SLAB_VALUE_BYTES_MAX = 16_384;
 
 /**
  * The log in an LMDB environment of three tables: `records` and `values` by revision, `meta`. Both grow at their end
@@ -21,6 +25,8 @@ export class LmdbDisk implements Disk {
   readonly #records: Database<Buffer, number>;
   readonly #values: Database<Buffer | Uint8Array, number>;
   readonly #meta: Database<Buffer, string>;
+  #slab = Buffer.alloc(0);
+  #slabUsed = 0;
 
   constructor(directory: string) {
     this.#dataFile = join(directory, 'data.mdb');
@@ -51,7 +57,25 @@ export class LmdbDisk implements Disk {
   }
 
   value(revision: Revision): Uint8Array | undefined {
-    return this.#values.getBinary(revision);
+    // The bytes are good until the next read only, and end at `length`, not at the end of their buffer.
+    const bytes = this.#values.getBinaryFast(revision);
+    return bytes === undefined ? undefined : this.#copy(bytes, bytes.length);
+  }
+
+  #copy(bytes: Buffer, length: number): Uint8Array {
+    if (length > SLAB_VALUE_BYTES_MAX) {
+      const own = Buffer.allocUnsafeSlow(length);
+      bytes.copy(own, 0, 0, length);
+      return own;
+    }
+    if (this.#slabUsed + length > this.#slab.length) {
+      this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      this.#slabUsed = 0;
+    }
+    const start = this.#slabUsed;
+    this.#slabUsed += length;
+    bytes.copy(this.#slab, start, 0, length);
+    return this.#slab.subarray(start, this.#slabUsed);
   }
 
   async write(batch: DiskBatch): Promise<void> {
