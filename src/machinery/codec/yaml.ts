@@ -1,0 +1,68 @@
+import { parseAllDocuments, stringify, type Tags } from 'yaml';
+
+/** A text is no YAML, or repeats a key. */
+export class YamlError extends Error {
+  readonly code = 'YAML';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'YamlError';
+  }
+}
+
+/**
+ * Decodes all documents of a stream into JSON values, by the rules of `sigs.k8s.io/yaml`: YAML 1.1 words for booleans,
+ * keys become text, times stay text, integers beyond 2^53 become bigint. Empty documents are left out.
+ */
+export function decodeYaml(text: string): unknown[] {
+  const documents = parseAllDocuments(text, {
+    version: '1.1',
+    merge: true,
+    uniqueKeys: true,
+    intAsBigInt: true,
+    strict: false,
+    customTags: plainTags,
+  });
+  const values: unknown[] = [];
+  for (const document of documents) {
+    const [error] = document.errors;
+    if (error !== undefined) throw new YamlError(`error converting YAML to JSON: yaml: ${error.message}`, { cause: error });
+    const value: unknown = document.toJS({ maxAliasCount: ALIASES_MAX });
+    if (value !== null && value !== undefined) values.push(toJsonValue(value));
+  }
+  return values;
+}
+
+/** Encodes a JSON value as Kubernetes' tools print it: keys sorted, lists not indented. */
+export function encodeYaml(value: unknown): string {
+  return stringify(value, {
+    version: '1.1',
+    sortMapEntries: true,
+    indentSeq: false,
+    lineWidth: 0,
+    aliasDuplicateObjects: false,
+    customTags: plainTags,
+  });
+}
+
+/** Guards against documents that blow up by repeating aliases. */
+const ALIASES_MAX = 1000;
+
+/** YAML 1.1 without what Go's parser does not know or leaves as text: times, base 60, sets and ordered maps. */
+function plainTags(tags: Tags): Tags {
+  const dropped = ['timestamp', 'set', 'omap', 'pairs', 'binary'];
+  return tags.filter((tag) => {
+    if (typeof tag === 'string') return !dropped.includes(tag);
+    const name = tag.tag.slice(tag.tag.lastIndexOf(':') + 1);
+    return !dropped.includes(name) && !('format' in tag && tag.format === 'TIME');
+  });
+}
+
+function toJsonValue(value: unknown): unknown {
+  if (typeof value === 'bigint') {
+    return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+  }
+  if (Array.isArray(value)) return value.map(toJsonValue);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, toJsonValue(child)]));
+}
