@@ -73,6 +73,8 @@ interface FieldPlan {
   readonly decode: Decoder;
   /** Whether a zero value is dropped after decoding. */
   readonly dropsZero: boolean;
+  /** The field is a map: without entries it is zero, whereas a struct never is. */
+  readonly isMap: boolean;
 }
 
 class Compiler {
@@ -128,7 +130,7 @@ class Compiler {
     const fillers: { name: string; fill: () => unknown }[] = [];
     for (const [name, field] of Object.entries(definition.fields ?? {})) {
       const dropsZero = this.#zeroes === 'go' && field.pointer !== true && field.always !== true;
-      fields.set(name, { decode: this.compile(field), dropsZero });
+      fields.set(name, { decode: this.compile(field), dropsZero, isMap: field.type === 'map' });
       const fill = this.#zeroes === 'go' && field.always === true ? this.#filler(field) : undefined;
       if (fill !== undefined) fillers.push({ name, fill });
     }
@@ -226,15 +228,18 @@ function decodeFields(
     context.path.enterField(key);
     const decoded = plan.decode(value, context);
     context.path.leave();
-    if (decoded !== undefined && !(plan.dropsZero && isZero(decoded))) result[key] = decoded;
+    if (decoded !== undefined && !(plan.dropsZero && isZero(decoded, plan.isMap))) result[key] = decoded;
   }
   return result;
 }
 
-/** A zero value as `omitempty` sees it; structs are never empty. Objects that reach here are maps, lists or structs. */
-function isZero(value: unknown): boolean {
+/** A zero value as `omitempty` sees it. */
+function isZero(value: unknown, isMap: boolean): boolean {
   if (value === '' || value === 0 || value === false) return true;
-  return Array.isArray(value) && value.length === 0;
+  if (Array.isArray(value)) return value.length === 0;
+  if (!isMap) return false;
+  for (const _ in value as object) return false; // Safe: a map decodes to an object.
+  return true;
 }
 
 function copyAny(value: unknown): unknown {
