@@ -1,11 +1,9 @@
 import { StatusError, unauthorized } from '#machinery/errors/status-error.ts';
 import type { ApiRequest, Authenticator, UserInfo } from '../pipeline/types.ts';
 
-export const AUTHENTICATED_GROUP = 'system:authenticated';
-export const UNAUTHENTICATED_GROUP = 'system:unauthenticated';
-
-/** Who asks when nobody presented credentials. */
-export const ANONYMOUS: UserInfo = { username: 'system:anonymous', groups: [UNAUTHENTICATED_GROUP] };
+const AUTHENTICATED_GROUP = 'system:authenticated';
+const UNAUTHENTICATED_GROUP = 'system:unauthenticated';
+const ANONYMOUS_NAME = 'system:anonymous';
 
 /**
  * Asks each authenticator until one knows the caller. Credentials that one refuses may still be good for a later one;
@@ -33,7 +31,7 @@ export function unionAuthenticator(authenticators: readonly Authenticator[]): Au
 /** Everybody who is somebody is in `system:authenticated`. */
 export function withAuthenticatedGroup(user: UserInfo): UserInfo {
   const { groups } = user;
-  if (user.username === ANONYMOUS.username) return user;
+  if (user.username === ANONYMOUS_NAME) return user;
   if (groups.includes(AUTHENTICATED_GROUP) || groups.includes(UNAUTHENTICATED_GROUP)) return user;
   return { ...user, groups: [...groups, AUTHENTICATED_GROUP] };
 }

@@ -1,0 +1,269 @@
+import type { Service } from '#api/generated/types.ts';
+import { internalError, invalid } from '#machinery/errors/status-error.ts';
+import { fieldErrorText, invalidValue, type FieldError } from '#machinery/field/field-error.ts';
+import { FieldPath } from '#machinery/field/field-path.ts';
+import type { Random } from '#machinery/random/random.ts';
+import type { ResourceView, WriteHook } from '../server-parts.ts';
+import { AddressRange } from './address-range.ts';
+import { Allocator, bandSize } from './allocator.ts';
+import {
+  clusterIpsOf,
+  dropTypeDependentFields,
+  keepAllocated,
+  needsClusterIp,
+  needsHealthCheckNodePort,
+  needsNodePort,
+  nodePortsOf,
+  setFamilies,
+  specOf,
+} from './service-fields.ts';
+
+export interface ServiceAllocationDeps {
+  readonly services: ResourceView;
+  readonly random: Random;
+  /** Ranges of service addresses, the default family first. */
+  readonly serviceCidrs?: readonly string[];
+  /** `30000-32767`. */
+  readonly nodePortRange?: { readonly first: number; readonly last: number };
+}
+
+const DEFAULT_CIDR = '10.96.0.0/16';
+const DEFAULT_PORTS = { first: 30_000, last: 32_767 };
+
+/**
+ * Gives services their cluster addresses and node ports. What is taken is known from the stored services themselves,
+ * plus what writes under way have reserved; so nothing leaks, and a restart rebuilds it.
+ */
+export function serviceAllocation(deps: ServiceAllocationDeps): WriteHook {
+  const allocation = new ServiceAllocation(deps);
+  return (write) => {
+    if (write.operation === 'DELETE') return undefined;
+    // Safe: this hook is registered for services.
+    return allocation.prepare(write.object as Service, write.oldObject as Service | undefined);
+  };
+}
+
+class ServiceAllocation {
+  readonly #deps: ServiceAllocationDeps;
+  readonly #ranges: readonly { range: AddressRange; allocator: Allocator }[];
+  readonly #ports: { first: number; last: number };
+  readonly #portAllocator: Allocator;
+  #isLoaded = false;
+
+  constructor(deps: ServiceAllocationDeps) {
+    this.#deps = deps;
+    this.#ranges = (deps.serviceCidrs ?? [DEFAULT_CIDR]).map((cidr) => {
+      const range = new AddressRange(cidr);
+      const bandStart = bandSize(range.size + 2, { share: 16, min: 16, max: 256 });
+      return { range, allocator: new Allocator({ size: range.size, bandStart }) };
+    });
+    this.#ports = deps.nodePortRange ?? DEFAULT_PORTS;
+    const size = this.#ports.last - this.#ports.first + 1;
+    this.#portAllocator = new Allocator({ size, bandStart: bandSize(size, { share: 32, min: 16, max: 128 }) });
+  }
+
+  /** Completes `service` in place and returns what undoes the reservations once the write ended. */
+  prepare(service: Service, old: Service | undefined): (outcome: 'committed' | 'failed') => void {
+    this.#load();
+    if (old !== undefined) {
+      dropTypeDependentFields(service, old);
+      keepAllocated(service, old);
+    }
+    const undo: (() => void)[] = [];
+    try {
+      this.#allocateAddresses(service, { old, undo });
+      this.#allocatePorts(service, { old, undo });
+    } catch (error) {
+      for (const step of undo) step();
+      throw error;
+    }
+    // A committed service is in the view by now, which took over what was reserved for it.
+    return (outcome) => {
+      if (outcome === 'failed') for (const step of undo) step();
+    };
+  }
+
+  #load(): void {
+    if (this.#isLoaded) return;
+    this.#isLoaded = true;
+    this.#deps.services.onChange((change) => {
+      // Safe: the view holds Services.
+      const object = change.object as Service | undefined;
+      const previous = change.previous as Service | undefined;
+      this.#follow(object, previous);
+    });
+    for (const service of this.#deps.services.list()) this.#follow(service as Service, undefined);
+  }
+
+  /** Marks what a stored service holds, and frees what it no longer does. */
+  #follow(next: Service | undefined, previous: Service | undefined): void {
+    const addresses = new Set(clusterIpsOf(next));
+    const ports = new Set(nodePortsOf(next));
+    for (const address of clusterIpsOf(previous)) {
+      if (!addresses.has(address)) this.#eachRange(address, (allocator, position) => allocator.release(position));
+    }
+    for (const port of nodePortsOf(previous)) {
+      if (!ports.has(port)) this.#portAllocator.release(port - this.#ports.first);
+    }
+    for (const address of addresses) this.#eachRange(address, (allocator, position) => void allocator.take(position));
+    for (const port of ports) this.#portAllocator.take(port - this.#ports.first);
+  }
+
+  #eachRange(address: string, action: (allocator: Allocator, position: number) => void): void {
+    for (const { range, allocator } of this.#ranges) {
+      const position = range.positionOf(address);
+      if (position !== undefined) action(allocator, position);
+    }
+  }
+
+  #allocateAddresses(service: Service, { old, undo }: Step): void {
+    if (!needsClusterIp(service)) return;
+    const spec = specOf(service);
+    this.#checkFamilies(service);
+    setFamilies(
+      service,
+      this.#ranges.map(({ range }) => range.family),
+    );
+    if (spec.clusterIPs === undefined || spec.clusterIPs.length === 0) {
+      spec.clusterIPs = spec.clusterIP === undefined || spec.clusterIP === '' ? [] : [spec.clusterIP];
+    }
+    if (spec.clusterIPs[0] === 'None') {
+      spec.clusterIP = 'None';
+      return;
+    }
+    const held = new Set(clusterIpsOf(old));
+    const addresses: string[] = [];
+    for (const [index, family] of (spec.ipFamilies ?? []).entries()) {
+      const asked = spec.clusterIPs[index] ?? '';
+      if (asked !== '' && held.has(asked)) {
+        addresses.push(asked);
+        continue;
+      }
+      addresses.push(asked === '' ? this.#anyAddress(family, undo) : this.#thisAddress(service, asked, undo));
+    }
+    spec.clusterIPs = addresses;
+    if (addresses[0] !== undefined) spec.clusterIP = addresses[0];
+  }
+
+  #checkFamilies(service: Service): void {
+    const { ipFamilies = [], ipFamilyPolicy, selector, clusterIP } = specOf(service);
+    const families: string[] = this.#ranges.map(({ range }) => range.family);
+    const isFree = clusterIP === 'None' && Object.keys(selector ?? {}).length === 0;
+    if (isFree) return;
+    const path = new FieldPath('spec');
+    const errors = ipFamilies.flatMap((family, index) =>
+      families.includes(family)
+        ? []
+        : [invalidValue(path.child('ipFamilies').index(index), family, 'not configured on this cluster')],
+    );
+    if (ipFamilyPolicy === 'RequireDualStack' && families.length < 2) {
+      const detail = 'this cluster is not configured for dual-stack services';
+      errors.push(invalidValue(path.child('ipFamilyPolicy'), ipFamilyPolicy, detail));
+    }
+    if (errors.length > 0) throw invalidService(service, errors);
+  }
+
+  #anyAddress(family: string, undo: (() => void)[]): string {
+    const found = this.#ranges.find(({ range }) => range.family === family);
+    const position = found?.allocator.takeAny(this.#deps.random);
+    if (found === undefined || position === undefined) {
+      throw internalError(new Error('failed to allocate a serviceIP: range is full'));
+    }
+    undo.push(() => found.allocator.release(position));
+    return found.range.at(position);
+  }
+
+  #thisAddress(service: Service, address: string, undo: (() => void)[]): string {
+    const refuse = (why: string) => {
+      const path = new FieldPath('spec').child('clusterIPs');
+      return invalidService(service, [invalidValue(path, [address], `failed to allocate IP ${address}: ${why}`)]);
+    };
+    for (const { range, allocator } of this.#ranges) {
+      const position = range.positionOf(address);
+      if (position === undefined) continue;
+      if (!allocator.take(position)) throw refuse('provided IP is already allocated');
+      undo.push(() => allocator.release(position));
+      return address;
+    }
+    const ranges = this.#ranges.map(({ range }) => range.cidr).join(',');
+    throw refuse(
+      `the provided IP (${address}) is not in the valid range. The range of valid IPs is ${ranges}`,
+    );
+  }
+
+  #allocatePorts(service: Service, { old, undo }: Step): void {
+    const spec = specOf(service);
+    const ports = spec.ports ?? [];
+    const held = new Set(nodePortsOf(old));
+    /** Node port -> protocols that use it: TCP and UDP of one service may share a number. */
+    const own = new Map<number, Set<string>>();
+    const path = new FieldPath('spec');
+    for (const [index, port] of ports.entries()) {
+      const number = port.nodePort ?? 0;
+      if (number === 0) continue;
+      const protocols = own.get(number) ?? new Set();
+      if (!held.has(number) && protocols.size === 0) {
+        this.#thisPort(service, { number, path: path.child('ports').index(index).child('nodePort'), undo });
+      }
+      own.set(number, protocols.add(port.protocol ?? 'TCP'));
+    }
+    if (needsNodePort(service)) {
+      for (const port of ports) {
+        if ((port.nodePort ?? 0) !== 0) continue;
+        port.nodePort = this.#sharedPort(ports, { port, own }) ?? this.#anyPort(undo);
+        own.set(port.nodePort, (own.get(port.nodePort) ?? new Set()).add(port.protocol ?? 'TCP'));
+      }
+    }
+    if (!needsHealthCheckNodePort(service)) return;
+    const check = spec.healthCheckNodePort ?? 0;
+    if (check === 0) spec.healthCheckNodePort = this.#anyPort(undo);
+    else if (!held.has(check)) this.#thisPort(service, { number: check, path: path.child('healthCheckNodePort'), undo });
+  }
+
+  /** The node port of the same port under another protocol. */
+  #sharedPort(
+    ports: readonly { port: number; protocol?: string; nodePort?: number }[],
+    { port, own }: { port: { port: number; protocol?: string }; own: ReadonlyMap<number, Set<string>> },
+  ): number | undefined {
+    const twin = ports.find(
+      (other) =>
+        other.port === port.port &&
+        (other.nodePort ?? 0) !== 0 &&
+        own.get(other.nodePort ?? 0)?.has(port.protocol ?? 'TCP') === false,
+    );
+    return twin?.nodePort;
+  }
+
+  #anyPort(undo: (() => void)[]): number {
+    const position = this.#portAllocator.takeAny(this.#deps.random);
+    if (position === undefined) throw internalError(new Error('failed to allocate a nodePort: range is full'));
+    undo.push(() => this.#portAllocator.release(position));
+    return this.#ports.first + position;
+  }
+
+  #thisPort(
+    service: Service,
+    { number, path, undo }: { number: number; path: FieldPath; undo: (() => void)[] },
+  ): void {
+    const position = number - this.#ports.first;
+    if (number < this.#ports.first || number > this.#ports.last) {
+      const detail = `provided port is not in the valid range. The range of valid ports is ${this.#ports.first}-${this.#ports.last}`;
+      throw invalidService(service, [invalidValue(path, number, detail)]);
+    }
+    if (!this.#portAllocator.take(position)) {
+      throw invalidService(service, [invalidValue(path, number, 'provided port is already allocated')]);
+    }
+    undo.push(() => this.#portAllocator.release(position));
+  }
+}
+
+interface Step {
+  readonly old: Service | undefined;
+  /** Gives back what this write reserved, should it fail. */
+  readonly undo: (() => void)[];
+}
+
+function invalidService(service: Service, errors: readonly FieldError[]) {
+  const causes = errors.map((error) => ({ ...error, text: fieldErrorText(error) }));
+  return invalid({ group: '', kind: 'Service', name: service.metadata.name ?? '' }, causes);
+}
