@@ -97,7 +97,7 @@ function readDynamicCodes(bits: BitReader): { literals: Huffman; distances: Huff
   const literalCount = bits.read(5) + 257;
   const distanceCount = bits.read(5) + 1;
   const codeCount = bits.read(4) + 4;
-  const codeLengths = new Array<number>(19).fill(0);
+  const codeLengths = Array.from({ length: 19 }, () => 0);
   for (const symbol of CODE_LENGTH_ORDER.slice(0, codeCount)) codeLengths[symbol] = bits.read(3);
   const codes = new Huffman(codeLengths);
   const lengths: number[] = [];
@@ -126,7 +126,7 @@ function table(values: readonly number[], index: number): number {
 
 /** A canonical Huffman code, decoded bit by bit: header blocks are short. */
 class Huffman {
-  readonly #counts = new Array<number>(CODE_BITS_MAX + 1).fill(0);
+  readonly #counts = Array.from({ length: CODE_BITS_MAX + 1 }, () => 0);
   readonly #symbols: number[] = [];
 
   constructor(lengths: readonly number[]) {
@@ -160,7 +160,7 @@ const FIXED = {
   literals: new Huffman(
     Array.from({ length: 288 }, (_, symbol) => (symbol < 144 ? 8 : symbol < 256 ? 9 : symbol < 280 ? 7 : 8)),
   ),
-  distances: new Huffman(new Array<number>(30).fill(5)),
+  distances: new Huffman(Array.from({ length: 30 }, () => 5)),
 };
 
 class BitReader {

@@ -240,12 +240,12 @@ export class SpdyConnection {
   #onEnd(): void {
     // Neither end of SPDY goes on after the other's half is closed.
     this.#transport.end();
-    for (const stream of [...this.#streams.values()]) stream.receiveReset();
+    for (const stream of this.#streams.values()) stream.receiveReset();
   }
 
   #onClose(): void {
     this.#onDrain();
-    for (const stream of [...this.#streams.values()]) stream.receiveLoss();
+    for (const stream of this.#streams.values()) stream.receiveLoss();
     this.#streams.clear();
     this.#fullStreams.clear();
   }

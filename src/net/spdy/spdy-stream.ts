@@ -20,7 +20,7 @@ export interface StreamLink {
 const BUFFER_BYTES = 256 * 1024;
 
 /**
- * One stream of a connection. Ending the writable side sends FIN; destroying sends RST. When the connection is lost it
+ * One stream of a connection. Ending the writable side sends FIN; destroying before that sends RST. When the connection is lost it
  * closes without 'end', so that `pipeline` reports a premature close; it emits no 'error' of its own.
  */
 export class SpdyStream extends Duplex {
@@ -106,8 +106,8 @@ export class SpdyStream extends Duplex {
   }
 
   override _destroy(_error: Error | null, done: (error?: Error | null) => void): void {
-    const isComplete = this.#hasEnded && this.writableFinished;
-    if (!this.#isCut && !isComplete) this.#link.reset(RST_STATUS.cancel);
+    // After our FIN a reset would only frighten the peer; what it still sends is ignored.
+    if (!this.#isCut && !this.writableFinished) this.#link.reset(RST_STATUS.cancel);
     this.#settleReply(false);
     this.#link.gone();
     // Errors are the owner's, who passed them to destroy().
