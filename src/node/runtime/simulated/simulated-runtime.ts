@@ -1,0 +1,469 @@
+import type { Duplex } from 'node:stream';
+import type { Timer } from '#machinery/clock/clock.ts';
+import type { Executor } from '#machinery/executor/executor.ts';
+import {
+  type Container,
+  type ContainerConfig,
+  type ContainerRuntime,
+  type ContainerStats,
+  type ContainerStatus,
+  type ExecOptions,
+  type ExecSession,
+  type ExecSyncResult,
+  type Image,
+  type LinuxContainerResources,
+  type PodSandbox,
+  type PodSandboxConfig,
+  type PodSandboxStatus,
+  type PullOptions,
+  RuntimeError,
+  type RuntimeEvent,
+  type RuntimeStatus,
+} from '../contract.ts';
+import { AddressPool } from './address-pool.ts';
+import { type Behaviour, behaviourOf } from './behaviour.ts';
+import { EventStream } from './event-stream.ts';
+import { fakeImage } from './images.ts';
+import { textSession } from './sessions.ts';
+
+/** Answers where a test wants a container to say something; what it leaves out has a dull default. */
+export interface SimulatedAnswers {
+  exec?(container: ContainerStatus, command: readonly string[]): ExecAnswer | undefined;
+  portForward?(sandbox: PodSandboxStatus, port: number): Duplex | undefined;
+  stats?(container: ContainerStatus): { cpuUsageCoreNanoSeconds: number; memoryBytes: number } | undefined;
+}
+
+export interface ExecAnswer {
+  readonly stdout?: string;
+  readonly stderr?: string;
+  readonly exitCode?: number;
+}
+
+interface Sandbox {
+  status: PodSandboxStatus;
+  config: PodSandboxConfig;
+}
+
+interface Entry {
+  status: ContainerStatus;
+  sandboxId: string;
+  behaviour: Behaviour;
+  exitTimer: Timer | undefined;
+  /** Resolved when the container has ended. */
+  ended: PromiseWithResolvers<void>;
+  log: string[];
+}
+
+export interface SimulatedRuntimeOptions {
+  readonly executor: Executor;
+  /** Absent: pods get addresses once the node has been given its range. */
+  readonly podCidr?: string;
+  readonly answers?: SimulatedAnswers;
+}
+
+/** Exit code of a process that was killed, and of one that obeyed the stop signal. */
+const KILLED = 137;
+const TERMINATED = 143;
+
+/**
+ * A container runtime that only keeps books: containers are records with times, images are always there. It runs by the
+ * clock and the events of its own, costs a few kilobytes a pod, and does the same on each run.
+ */
+export class SimulatedRuntime implements ContainerRuntime {
+  readonly #executor: Executor;
+  readonly #answers: SimulatedAnswers;
+  readonly #events = new EventStream<RuntimeEvent>();
+  readonly #sandboxes = new Map<string, Sandbox>();
+  readonly #containers = new Map<string, Entry>();
+  /** Ids by pod uid, so that one pod's listing does not walk all of them. */
+  readonly #byPod = new Map<string, { sandboxes: Set<string>; containers: Set<string> }>();
+  readonly #images = new Map<string, Image>();
+  #podCidr: string | undefined;
+  #addresses: AddressPool | undefined;
+
+  constructor(options: SimulatedRuntimeOptions) {
+    this.#executor = options.executor;
+    this.#answers = options.answers ?? {};
+    if (options.podCidr !== undefined) this.#useCidr(options.podCidr);
+  }
+
+  async version() {
+    return { runtimeName: 'simulated', runtimeVersion: '1.0.0', runtimeApiVersion: 'v1' };
+  }
+
+  async status(): Promise<RuntimeStatus> {
+    return {
+      conditions: [
+        { type: 'RuntimeReady', status: true, reason: '', message: '' },
+        { type: 'NetworkReady', status: true, reason: '', message: '' },
+      ],
+    };
+  }
+
+  async updatePodCidr(podCidr: string): Promise<void> {
+    if (podCidr !== this.#podCidr) this.#useCidr(podCidr);
+  }
+
+  async runPodSandbox(config: PodSandboxConfig): Promise<string> {
+    const isHost = config.linux.securityContext.namespaceOptions.network === 'NODE';
+    const ip = isHost ? undefined : this.#addresses?.take();
+    if (!isHost && ip === undefined) {
+      const why =
+        this.#addresses === undefined ? 'the node has no pod range yet' : 'no address is left in the pod range';
+      throw new RuntimeError('Unavailable', `failed to setup network for sandbox: ${why}`);
+    }
+    const id = this.#id();
+    const { metadata, labels, annotations } = config;
+    const status: PodSandboxStatus = {
+      id,
+      metadata,
+      state: 'READY',
+      createdAtMs: this.#executor.clock.now(),
+      labels,
+      annotations,
+      ...(ip === undefined ? {} : { ip }),
+      additionalIps: [],
+    };
+    this.#sandboxes.set(id, { status, config });
+    this.#ofPod(metadata.uid).sandboxes.add(id);
+    this.#emit('started', { containerId: id, sandboxId: id, podUid: metadata.uid });
+    return id;
+  }
+
+  async stopPodSandbox(sandboxId: string): Promise<void> {
+    const sandbox = this.#sandboxes.get(sandboxId);
+    if (sandbox === undefined || sandbox.status.state !== 'READY') return;
+    for (const entry of this.#entriesIn(sandboxId)) this.#end(entry, { exitCode: KILLED });
+    if (sandbox.status.ip !== undefined) this.#addresses?.free(sandbox.status.ip);
+    sandbox.status = { ...sandbox.status, state: 'NOTREADY' };
+    this.#emit('stopped', { containerId: sandboxId, sandboxId, podUid: sandbox.status.metadata.uid });
+  }
+
+  async removePodSandbox(sandboxId: string): Promise<void> {
+    const sandbox = this.#sandboxes.get(sandboxId);
+    if (sandbox === undefined) return;
+    await this.stopPodSandbox(sandboxId);
+    for (const entry of this.#entriesIn(sandboxId)) await this.removeContainer(entry.status.id);
+    this.#sandboxes.delete(sandboxId);
+    const { uid } = sandbox.status.metadata;
+    const ids = this.#byPod.get(uid);
+    ids?.sandboxes.delete(sandboxId);
+    if (ids?.sandboxes.size === 0 && ids.containers.size === 0) this.#byPod.delete(uid);
+    this.#emit('deleted', { containerId: sandboxId, sandboxId, podUid: uid });
+  }
+
+  async podSandboxStatus(sandboxId: string): Promise<PodSandboxStatus | undefined> {
+    return this.#sandboxes.get(sandboxId)?.status;
+  }
+
+  async listPodSandboxes(filter: { labels?: Record<string, string> } = {}): Promise<PodSandbox[]> {
+    const uid = filter.labels?.[UID_LABEL];
+    const all =
+      uid === undefined
+        ? [...this.#sandboxes.values()]
+        : [...(this.#byPod.get(uid)?.sandboxes ?? [])].flatMap((id) => this.#sandboxes.get(id) ?? []);
+    return all.map(({ status }) => status).filter((one) => hasLabels(one, filter.labels));
+  }
+
+  async createContainer(sandboxId: string, config: ContainerConfig, _sandbox: PodSandboxConfig): Promise<string> {
+    const sandbox = this.#sandboxes.get(sandboxId);
+    if (sandbox?.status.state !== 'READY') {
+      throw new RuntimeError('NotFound', `sandbox ${sandboxId} is not running`);
+    }
+    const behaviour = behaviourOf(sandbox.config.annotations, config.metadata.name);
+    if (behaviour.createError !== undefined) throw new RuntimeError('Unknown', behaviour.createError);
+    const id = this.#id();
+    const status: ContainerStatus = {
+      id,
+      podSandboxId: sandboxId,
+      metadata: config.metadata,
+      image: config.image.userSpecifiedImage,
+      imageRef: config.image.image,
+      state: 'CREATED',
+      createdAtMs: this.#executor.clock.now(),
+      labels: config.labels,
+      annotations: config.annotations,
+      startedAtMs: 0,
+      finishedAtMs: 0,
+      exitCode: 0,
+      reason: '',
+      message: '',
+      mounts: config.mounts,
+      logPath: `${sandbox.config.logDirectory}/${config.logPath}`,
+    };
+    const ended = Promise.withResolvers<void>();
+    this.#containers.set(id, { status, sandboxId, behaviour, exitTimer: undefined, ended, log: [] });
+    this.#ofPod(sandbox.status.metadata.uid).containers.add(id);
+    this.#emitOf(status, 'created');
+    return id;
+  }
+
+  async startContainer(containerId: string): Promise<void> {
+    const entry = this.#entry(containerId);
+    const { behaviour } = entry;
+    if (behaviour.startDelayMs > 0) await this.#executor.clock.sleep(behaviour.startDelayMs);
+    if (entry.status.state !== 'CREATED') {
+      throw new RuntimeError('FailedPrecondition', `container ${containerId} is in state ${entry.status.state}`);
+    }
+    if (behaviour.startError !== undefined) {
+      this.#end(entry, { exitCode: 128, reason: 'StartError', message: behaviour.startError });
+      throw new RuntimeError('Unknown', behaviour.startError);
+    }
+    entry.status = { ...entry.status, state: 'RUNNING', startedAtMs: this.#executor.clock.now() };
+    if (behaviour.logText !== undefined) this.writeLog(containerId, behaviour.logText);
+    if (behaviour.exitAfterMs !== undefined) {
+      entry.exitTimer = this.#executor.clock.setTimeout(() => this.#endByItself(entry), behaviour.exitAfterMs, {
+        unref: true,
+      });
+    }
+    this.#emitOf(entry.status, 'started');
+    if (behaviour.readyAfterMs === 0) return;
+    // Becoming ready changes no state, but somebody has to look.
+    const { status } = entry;
+    const { clock } = this.#executor;
+    clock.setTimeout(() => this.#emitOf(status, 'started'), behaviour.readyAfterMs, { unref: true });
+  }
+
+  async stopContainer(containerId: string, options: { timeoutSeconds: number }): Promise<void> {
+    const entry = this.#containers.get(containerId);
+    if (entry === undefined || entry.status.state === 'EXITED') return;
+    const { stopDelayMs } = entry.behaviour;
+    const isKilled = stopDelayMs > options.timeoutSeconds * 1000;
+    const waitMs = Math.min(stopDelayMs, options.timeoutSeconds * 1000);
+    // An obedient container is given an exit code that says that it was told to end.
+    const end = () => this.#end(entry, { exitCode: isKilled ? KILLED : TERMINATED });
+    if (waitMs === 0) end();
+    else this.#executor.clock.setTimeout(end, waitMs, { unref: true });
+    await entry.ended.promise;
+  }
+
+  async removeContainer(containerId: string): Promise<void> {
+    const entry = this.#containers.get(containerId);
+    if (entry === undefined) return;
+    this.#end(entry, { exitCode: KILLED });
+    this.#containers.delete(containerId);
+    const uid = entry.status.labels[UID_LABEL] ?? '';
+    this.#byPod.get(uid)?.containers.delete(containerId);
+    this.#emitOf(entry.status, 'deleted');
+  }
+
+  async containerStatus(containerId: string): Promise<ContainerStatus | undefined> {
+    return this.#containers.get(containerId)?.status;
+  }
+
+  async listContainers(filter: { labels?: Record<string, string>; sandboxId?: string } = {}): Promise<Container[]> {
+    const uid = filter.labels?.[UID_LABEL];
+    const all =
+      uid === undefined
+        ? [...this.#containers.values()]
+        : [...(this.#byPod.get(uid)?.containers ?? [])].flatMap((id) => this.#containers.get(id) ?? []);
+    return all
+      .filter((one) => filter.sandboxId === undefined || one.sandboxId === filter.sandboxId)
+      .map(({ status }) => status)
+      .filter((one) => hasLabels(one, filter.labels));
+  }
+
+  async updateContainerResources(_containerId: string, _resources: LinuxContainerResources): Promise<void> {}
+
+  async reopenContainerLog(_containerId: string): Promise<void> {}
+
+  async containerStats(filter: { labels?: Record<string, string> } = {}): Promise<ContainerStats[]> {
+    return [...this.#containers.values()]
+      .map(({ status }) => status)
+      .filter((one) => one.state === 'RUNNING' && hasLabels(one, filter.labels))
+      .map((status) => {
+        const usage = this.#answers.stats?.(status) ?? { cpuUsageCoreNanoSeconds: 0, memoryBytes: 0 };
+        return {
+          containerId: status.id,
+          labels: status.labels,
+          name: status.metadata.name,
+          timestampMs: this.#executor.clock.now(),
+          cpuUsageCoreNanoSeconds: usage.cpuUsageCoreNanoSeconds,
+          memoryWorkingSetBytes: usage.memoryBytes,
+          memoryUsageBytes: usage.memoryBytes,
+          writableLayerBytes: 0,
+        };
+      });
+  }
+
+  async execSync(
+    containerId: string,
+    command: readonly string[],
+    _options: { timeoutMs: number },
+  ): Promise<ExecSyncResult> {
+    const answer = this.#exec(containerId, command);
+    return {
+      stdout: Buffer.from(answer.stdout ?? ''),
+      stderr: Buffer.from(answer.stderr ?? ''),
+      exitCode: answer.exitCode ?? 0,
+      timedOut: false,
+    };
+  }
+
+  async exec(containerId: string, options: ExecOptions): Promise<ExecSession> {
+    return textSession(this.#exec(containerId, options.command), options);
+  }
+
+  async attach(containerId: string, options: Omit<ExecOptions, 'command'>): Promise<ExecSession> {
+    const { log } = this.#entry(containerId);
+    return textSession({ stdout: log.join('') }, options);
+  }
+
+  async portForward(sandboxId: string, port: number): Promise<Duplex> {
+    const sandbox = this.#sandboxes.get(sandboxId);
+    const answer = sandbox === undefined ? undefined : this.#answers.portForward?.(sandbox.status, port);
+    if (answer === undefined) throw new RuntimeError('Unavailable', `connection refused: nothing listens on ${port}`);
+    return answer;
+  }
+
+  async imageStatus(image: string): Promise<Image | undefined> {
+    return this.#images.get(image) ?? this.#remember(image);
+  }
+
+  async listImages(): Promise<Image[]> {
+    return [...this.#images.values()];
+  }
+
+  async pullImage(image: string, options: PullOptions): Promise<string> {
+    const behaviour = behaviourOf(options.sandbox?.annotations ?? {}, '');
+    if (behaviour.pullError !== undefined) throw new RuntimeError('NotFound', behaviour.pullError);
+    return this.#remember(image).id;
+  }
+
+  async removeImage(imageId: string): Promise<void> {
+    for (const [name, image] of this.#images) if (image.id === imageId) this.#images.delete(name);
+  }
+
+  async imageFsInfo(): Promise<{ mountpoint: string; usedBytes: number; inodesUsed: number }[]> {
+    return [];
+  }
+
+  events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
+    return this.#events.listen(signal);
+  }
+
+  async close(): Promise<void> {
+    for (const entry of this.#containers.values()) entry.exitTimer?.cancel();
+  }
+
+  /** Whether the container would answer a probe now. */
+  isAnswering(containerId: string): boolean {
+    const entry = this.#containers.get(containerId);
+    if (entry?.status.state !== 'RUNNING' || !entry.behaviour.isReady) return false;
+    return this.#executor.clock.now() - entry.status.startedAtMs >= entry.behaviour.readyAfterMs;
+  }
+
+  /** The same of any container behind a pod's address. */
+  isAnsweringAt(podIp: string): boolean {
+    for (const { status } of this.#sandboxes.values()) {
+      if (status.ip !== podIp || status.state !== 'READY') continue;
+      const running = this.#entriesIn(status.id).filter((one) => one.status.state === 'RUNNING');
+      return running.length > 0 && running.every((one) => this.isAnswering(one.status.id));
+    }
+    return false;
+  }
+
+  /** Ends a container as if its process had. */
+  exit(containerId: string, options: { exitCode: number; reason?: string; message?: string }): void {
+    this.#end(this.#entry(containerId), options);
+  }
+
+  /** Adds lines to a container's log. */
+  writeLog(containerId: string, text: string): void {
+    this.#entry(containerId).log.push(text.endsWith('\n') ? text : `${text}\n`);
+  }
+
+  /** The whole log of a container; undefined where there is no such container. */
+  readLog(containerId: string): string | undefined {
+    return this.#containers.get(containerId)?.log.join('');
+  }
+
+  #exec(containerId: string, command: readonly string[]): ExecAnswer {
+    const { status } = this.#entry(containerId);
+    if (status.state !== 'RUNNING') throw new RuntimeError('FailedPrecondition', 'container not running');
+    const answer = this.#answers.exec?.(status, command);
+    if (answer !== undefined) return answer;
+    return this.isAnswering(containerId) ? {} : { exitCode: 1, stderr: 'not ready\n' };
+  }
+
+  #endByItself(entry: Entry): void {
+    const { exitCode, isOomKilled, terminationMessage } = entry.behaviour;
+    this.#end(entry, {
+      exitCode: isOomKilled ? KILLED : exitCode,
+      ...(isOomKilled ? { reason: 'OOMKilled' } : {}),
+      ...(terminationMessage === undefined ? {} : { message: terminationMessage }),
+    });
+  }
+
+  #end(entry: Entry, options: { exitCode: number; reason?: string; message?: string }): void {
+    if (entry.status.state === 'EXITED') return;
+    entry.exitTimer?.cancel();
+    const nowMs = this.#executor.clock.now();
+    entry.status = {
+      ...entry.status,
+      state: 'EXITED',
+      startedAtMs: entry.status.startedAtMs === 0 ? nowMs : entry.status.startedAtMs,
+      finishedAtMs: nowMs,
+      exitCode: options.exitCode,
+      reason: options.reason ?? (options.exitCode === 0 ? 'Completed' : 'Error'),
+      message: options.message ?? '',
+    };
+    entry.ended.resolve();
+    this.#emitOf(entry.status, 'stopped');
+  }
+
+  #entry(containerId: string): Entry {
+    const entry = this.#containers.get(containerId);
+    if (entry === undefined) throw new RuntimeError('NotFound', `container ${containerId} not found`);
+    return entry;
+  }
+
+  #entriesIn(sandboxId: string): Entry[] {
+    const uid = this.#sandboxes.get(sandboxId)?.status.metadata.uid ?? '';
+    return [...(this.#byPod.get(uid)?.containers ?? [])]
+      .flatMap((id) => this.#containers.get(id) ?? [])
+      .filter((entry) => entry.sandboxId === sandboxId);
+  }
+
+  #ofPod(uid: string): { sandboxes: Set<string>; containers: Set<string> } {
+    let ids = this.#byPod.get(uid);
+    if (ids === undefined) {
+      ids = { sandboxes: new Set(), containers: new Set() };
+      this.#byPod.set(uid, ids);
+    }
+    return ids;
+  }
+
+  #emitOf(status: ContainerStatus, type: RuntimeEvent['type']): void {
+    const podUid = status.labels[UID_LABEL] ?? '';
+    this.#emit(type, { containerId: status.id, sandboxId: status.podSandboxId, podUid });
+  }
+
+  #emit(type: RuntimeEvent['type'], event: Omit<RuntimeEvent, 'type'>): void {
+    this.#events.emit({ type, ...event });
+  }
+
+  #remember(image: string): Image {
+    const made = fakeImage(image);
+    this.#images.set(image, made);
+    return made;
+  }
+
+  #useCidr(podCidr: string): void {
+    this.#podCidr = podCidr;
+    this.#addresses = new AddressPool(podCidr);
+  }
+
+  #id(): string {
+    return Buffer.from(this.#executor.random.bytes(32)).toString('hex');
+  }
+}
+
+const UID_LABEL = 'io.kubernetes.pod.uid';
+
+function hasLabels(
+  one: { labels: Readonly<Record<string, string>> },
+  wanted: Record<string, string> | undefined,
+): boolean {
+  return wanted === undefined || Object.entries(wanted).every(([key, value]) => one.labels[key] === value);
+}
