@@ -1,0 +1,54 @@
+import { clusterRoleAggregationController } from './clusterroleaggregation/controller.ts';
+import type { ControllerDefinition } from './controller.ts';
+import { deploymentController } from './deployment/controller.ts';
+import { disruptionController } from './disruption/controller.ts';
+import { endpointsController } from './endpoints/controller.ts';
+import { endpointSliceController } from './endpointslice/controller.ts';
+import { garbageCollector } from './garbagecollector/controller.ts';
+import { namespaceController } from './namespace/controller.ts';
+import { nodeIpamController } from './nodeipam/controller.ts';
+import { nodeLifecycleController } from './nodelifecycle/controller.ts';
+import { podGarbageCollector } from './podgc/controller.ts';
+import { replicaSetController } from './replicaset/controller.ts';
+import { replicationControllerController } from './replicationcontroller/controller.ts';
+import { rootCaController } from './rootca/controller.ts';
+import { serviceAccountController } from './serviceaccount/controller.ts';
+import { taintEvictionController } from './tainteviction/controller.ts';
+
+/** All controllers. A new one is a folder and a line here. */
+export const controllerList: readonly ControllerDefinition[] = [
+  clusterRoleAggregationController,
+  deploymentController,
+  disruptionController,
+  endpointsController,
+  endpointSliceController,
+  garbageCollector,
+  namespaceController,
+  nodeIpamController,
+  nodeLifecycleController,
+  podGarbageCollector,
+  replicaSetController,
+  replicationControllerController,
+  rootCaController,
+  serviceAccountController,
+  taintEvictionController,
+];
+
+/**
+ * The controllers that `--controllers` asks for: `*` stands for all, `foo` switches one on, `-foo` off; what names one
+ * wins over `*`. Names that no controller has are given back, for the caller to refuse.
+ */
+export function selectControllers(
+  all: readonly ControllerDefinition[],
+  selection: readonly string[],
+): { selected: ControllerDefinition[]; unknown: string[] } {
+  const names = new Set(all.flatMap((definition) => [definition.name, ...definition.aliases]));
+  const unknown = selection.filter((entry) => entry !== '*' && !names.has(entry.replace(/^-/, '')));
+  const selected = all.filter((definition) => {
+    const own = [definition.name, ...definition.aliases];
+    if (own.some((name) => selection.includes(name))) return true;
+    if (own.some((name) => selection.includes(`-${name}`))) return false;
+    return selection.includes('*');
+  });
+  return { selected, unknown };
+}
