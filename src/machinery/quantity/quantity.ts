@@ -188,6 +188,10 @@ function interpretSuffix(suffix: string): { base: 2 | 10; exponent: number; form
   return { base: 10, exponent, format: 'DecimalExponent' };
 }
 
+/** What upstream computes with 64-bit integers, and only then keeps the text of. */
+const DECIMAL_TEXT_DIGITS = 18;
+const BINARY_TEXT_DIGITS = 15;
+
 interface ParsedParts {
   format: QuantityFormat;
   exponent: number;
@@ -199,10 +203,13 @@ interface ParsedParts {
 function keepsText({ format, exponent, whole, fraction }: ParsedParts): boolean {
   const significant = whole.replace(/^0+/, '');
   const digits = `${significant === '' ? '0' : significant}${fraction}`;
-  if (digits.length > 15) return false;
-  if (format === 'BinarySI') return fraction === '' && (Number(digits) & 7) !== 0;
+  if (format === 'BinarySI') {
+    const isShort = digits.length + Math.floor((exponent * 3) / 10) < BINARY_TEXT_DIGITS;
+    return isShort && fraction === '' && (Number(digits) & 7) !== 0;
+  }
   const scale = exponent - fraction.length;
-  return scale >= -NANO_DIGITS && scale % 3 === 0 && !digits.endsWith('000') && !digits.startsWith('0');
+  const isShort = digits.length <= DECIMAL_TEXT_DIGITS && scale >= -NANO_DIGITS;
+  return isShort && scale % 3 === 0 && !digits.endsWith('000') && !digits.startsWith('0');
 }
 
 function scaleByTen(value: bigint, exponent: number): bigint {
