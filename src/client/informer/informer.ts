@@ -143,7 +143,7 @@ export class Informer<T extends KubeObject = KubeObject> {
         await this.#watch();
       } catch (error) {
         if (signal.aborted) return;
-        const canResume = !mustList && !isExpired(error);
+        const canResume: boolean = !mustList && !isExpired(error);
         this.#report(mustList ? 'cannot list' : 'watch failed', error);
         // The version to resume from is gone: listing at once loses the least, unless it happens again and again.
         const nowMs = this.#deps.executor.clock.monotonic();
