@@ -1,9 +1,35 @@
-import type { ApiRequest, ApiResponse } from './pipeline/types.ts';
-import type { ApiServerDeps, ServerParts } from './server-parts.ts';
+import type { ResourceDefinition } from '#api/registry/resource.ts';
+import { serviceUnavailable } from '#machinery/errors/status-error.ts';
+import { discoveryHandler } from './discovery/discovery.ts';
+import { dispatcher, pageNotFound } from './endpoints/dispatch.ts';
+import { healthHandler } from './endpoints/health.ts';
+import { versionHandler } from './endpoints/version.ts';
+import { statusResponse, toStatusError } from './errors.ts';
+import { LocalClient } from './local-client.ts';
+import { Metrics } from './metrics.ts';
+import { OpenApi } from './openapi/openapi.ts';
+import { compose } from './pipeline/compose.ts';
+import { parseRequestInfo } from './pipeline/request-info.ts';
+import { audit } from './pipeline/stages/audit.ts';
+import { ANONYMOUS, authentication } from './pipeline/stages/authentication.ts';
+import { authorization } from './pipeline/stages/authorization.ts';
+import { deadline, REQUEST_TIMEOUT_MS } from './pipeline/stages/deadline.ts';
+import { flowControl, READS_IN_FLIGHT_MAX, WRITES_IN_FLIGHT_MAX } from './pipeline/stages/flow-control.ts';
+import { impersonation } from './pipeline/stages/impersonation.ts';
+import { measure } from './pipeline/stages/measure.ts';
+import { type ApiRequest, type ApiResponse, type Handler, type RequestContext, textResponse } from './pipeline/types.ts';
+import type { ServerCore } from './server-core.ts';
+import type { ApiServerDeps, FromParts, HealthCheck, ResourceView, ServerParts } from './server-parts.ts';
+import { type RecordedWrite, WriteCauses } from './storage/causes.ts';
+import { WatchHub } from './storage/hub.ts';
+import { ResourceStorage } from './storage/resource-storage.ts';
+import { viewOf } from './storage/view.ts';
 
 /** A running API server without sockets: `listenHttps` and `LocalClient` hand it requests. */
 export interface ApiServer {
   readonly parts: ServerParts;
+  /** The latest writes with who made them and why. */
+  writes(options?: { key?: string }): RecordedWrite[];
   /** Never rejects: failures are answered as Status objects. */
   handle(request: ApiRequest): Promise<ApiResponse>;
   /** Ends watches and waits for requests in flight. Does not close the store. */
@@ -11,6 +37,258 @@ export interface ApiServer {
 }
 
 /** Loads the watch caches and composes the pipeline; resolves when requests can be served. */
-export function createApiServer(_deps: ApiServerDeps): Promise<ApiServer> {
-  throw new Error('not built yet');
+export async function createApiServer(deps: ApiServerDeps): Promise<ApiServer> {
+  const hub = new WatchHub(deps);
+  await hub.start(storedDefinitions(deps));
+  return new Server(deps, hub);
+}
+
+function storedDefinitions({ registry }: ApiServerDeps): ResourceDefinition[] {
+  return registry.all().filter(({ storagePrefix }) => storagePrefix !== undefined);
+}
+
+class Server implements ApiServer {
+  readonly parts: ServerParts;
+  readonly #deps: ApiServerDeps;
+  readonly #hub: WatchHub;
+  readonly #storages = new Map<ResourceDefinition, ResourceStorage>();
+  readonly #causes = new WriteCauses();
+  readonly #handler: Handler;
+  #inFlight = 0;
+  #whenIdle: (() => void) | undefined;
+  #isClosing = false;
+
+  constructor(deps: ApiServerDeps, hub: WatchHub) {
+    this.#deps = deps;
+    this.#hub = hub;
+    const parts = new Parts(deps, hub, this);
+    this.parts = parts;
+    const metrics = new Metrics({ storageObjects: () => this.#storageObjects() });
+    const core: ServerCore = {
+      executor: deps.executor,
+      registry: deps.registry,
+      schemas: deps.schemas,
+      log: deps.log,
+      hub,
+      causes: this.#causes,
+      metrics,
+      authorizer: parts.authorizer,
+      admission: fromParts(deps.admission ?? [], parts),
+      writeHooks: fromParts(deps.writeHooks ?? new Map(), parts),
+      storageOf: (definition) => this.#storageOf(definition),
+    };
+    const special = fromParts(deps.special ?? new Map<string, Handler>(), parts);
+    this.#handler = compose(
+      this.#stages(core, parts),
+      dispatcher(core, { special, paths: this.#paths(core, parts) }),
+    );
+  }
+
+  handle(request: ApiRequest): Promise<ApiResponse> {
+    return this.#deps.executor.run('request', () => this.#answer(request));
+  }
+
+  writes(options?: { key?: string }): RecordedWrite[] {
+    return this.#causes.list(options);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#hub.close();
+    if (this.#inFlight === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#whenIdle = resolve;
+    });
+  }
+
+  /** The life of a request, top to bottom. */
+  #stages(core: ServerCore, parts: Parts): Parameters<typeof compose>[0] {
+    const { clock } = core.executor;
+    const options = this.#deps.options ?? {};
+    return [
+      measure({ metrics: core.metrics, clock }),
+      deadline({ clock, timeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS }),
+      authentication({ authenticator: parts.authenticator, allowsAnonymous: options.anonymous ?? true }),
+      audit(this.#deps.audit),
+      impersonation(parts.authorizer),
+      flowControl({
+        readsMax: options.maxReadsInFlight ?? READS_IN_FLIGHT_MAX,
+        writesMax: options.maxWritesInFlight ?? WRITES_IN_FLIGHT_MAX,
+      }),
+      authorization(parts.authorizer),
+    ];
+  }
+
+  async #answer(request: ApiRequest): Promise<ApiResponse> {
+    const context = this.#contextOf(request);
+    this.#inFlight++;
+    try {
+      if (this.#isClosing) throw serviceUnavailable('the server is shutting down');
+      return withHeaders(await this.#handler(context), context);
+    } catch (error) {
+      const failure = toStatusError(error);
+      if (failure.code === 500) this.#logFailure(context, error);
+      return withHeaders(statusResponse(failure.status), context);
+    } finally {
+      this.#inFlight--;
+      if (this.#inFlight === 0) this.#whenIdle?.();
+    }
+  }
+
+  #contextOf(request: ApiRequest): RequestContext {
+    const auditId = request.headers['audit-id'] ?? '';
+    return {
+      request,
+      info: parseRequestInfo(request),
+      user: ANONYMOUS,
+      warnings: [],
+      auditAnnotations: new Map(),
+      auditId: auditId === '' ? this.#deps.executor.random.uuid() : auditId.slice(0, 64),
+      ...(request.cause === undefined ? {} : { cause: request.cause }),
+    };
+  }
+
+  #logFailure({ request, auditId }: RequestContext, error: unknown): void {
+    const stack = error instanceof Error ? error.stack : String(error);
+    this.#deps.log.error('a request failed', { method: request.method, path: request.path, auditId, error: stack });
+  }
+
+  #paths(core: ServerCore, parts: Parts): Handler {
+    const health = healthHandler([...this.#ownChecks(), ...(this.#deps.healthChecks ?? [])]);
+    const discovery = discoveryHandler(core.registry, this.#deps.options?.advertisedAddress ?? '');
+    const openApi = new OpenApi({
+      registry: core.registry,
+      schemas: core.schemas,
+      descriptions: this.#deps.descriptions,
+    });
+    const metrics: Handler = async () =>
+      textResponse(200, await core.metrics.registry.metrics(), { 'content-type': core.metrics.registry.contentType });
+    const own = new Map<string, Handler>([
+      ['/version', versionHandler],
+      ['/metrics', metrics],
+      ...['/healthz', '/livez', '/readyz'].flatMap((path): [string, Handler][] => [
+        [path, health],
+        [`${path}/`, health],
+      ]),
+      ['/api', discovery],
+      ['/api/', discovery],
+      ['/apis', discovery],
+      ['/apis/', discovery],
+      ['/openapi/v2', (context) => openApi.serveV2(context)],
+      ['/openapi/v3', (context) => openApi.serveV3(context)],
+      ['/openapi/v3/', (context) => openApi.serveV3(context)],
+    ]);
+    const given = fromParts(this.#deps.paths ?? new Map<string, Handler>(), parts);
+    return (context) => {
+      const handler = handlerFor(given, context.info.path) ?? handlerFor(own, context.info.path);
+      return handler === undefined ? Promise.resolve(pageNotFound()) : handler(context);
+    };
+  }
+
+  #ownChecks(): HealthCheck[] {
+    const everywhere = ['healthz', 'livez', 'readyz'] as const;
+    return [
+      { name: 'ping', endpoints: everywhere, check: () => undefined },
+      { name: 'log', endpoints: everywhere, check: () => undefined },
+      {
+        name: 'etcd',
+        endpoints: everywhere,
+        check: async () => {
+          await this.#hub.store.head();
+          return this.#hub.failure?.message;
+        },
+      },
+      { name: 'informer-sync', endpoints: ['readyz'], check: () => undefined },
+      { name: 'shutdown', endpoints: ['readyz'], check: () => (this.#isClosing ? 'process is shutting down' : undefined) },
+    ];
+  }
+
+  #storageOf(definition: ResourceDefinition): ResourceStorage | Promise<ResourceStorage> {
+    const known = this.#storages.get(definition);
+    if (known !== undefined) return known;
+    const cache = this.#hub.loadedCache(definition.storagePrefix ?? '');
+    if (cache !== undefined) return this.#addStorage(definition, cache);
+    return this.#hub.cacheFor(definition).then((loaded) => this.#addStorage(definition, loaded));
+  }
+
+  #addStorage(definition: ResourceDefinition, cache: ResourceStorage['cache']): ResourceStorage {
+    const { schemas } = this.#deps;
+    const storage = new ResourceStorage({ definition, cache, hub: this.#hub, schemas });
+    this.#storages.set(definition, storage);
+    return storage;
+  }
+
+  *#storageObjects(): Generator<{ resource: string; group: string; count: number }> {
+    for (const { group, resource, storagePrefix = '', storedAs } of this.#deps.registry.all()) {
+      const cache = this.#hub.loadedCache(storagePrefix);
+      if (cache !== undefined && storedAs === undefined) yield { group, resource, count: cache.size };
+    }
+  }
+}
+
+class Parts implements ServerParts {
+  readonly executor: ServerParts['executor'];
+  readonly registry: ServerParts['registry'];
+  readonly schemas: ServerParts['schemas'];
+  readonly log: ServerParts['log'];
+  readonly authenticator: ServerParts['authenticator'];
+  readonly authorizer: ServerParts['authorizer'];
+  readonly #hub: WatchHub;
+  readonly #server: ApiServer;
+
+  constructor(deps: ApiServerDeps, hub: WatchHub, server: ApiServer) {
+    this.executor = deps.executor;
+    this.registry = deps.registry;
+    this.schemas = deps.schemas;
+    this.log = deps.log;
+    this.#hub = hub;
+    this.#server = server;
+    this.authenticator = fromParts(deps.authenticator, this);
+    this.authorizer = fromParts(deps.authorizer, this);
+  }
+
+  view(group: string, resource: string): ResourceView {
+    const definition = this.registry.all().find(
+      (candidate) => candidate.group === group && candidate.resource === resource && candidate.storedAs === undefined,
+    );
+    const cache = this.#hub.loadedCache(definition?.storagePrefix ?? '');
+    if (cache === undefined) throw new Error(`resource "${resource}" of group "${group}" is not stored`);
+    return viewOf(cache);
+  }
+
+  clientFor(user: Parameters<ServerParts['clientFor']>[0]): LocalClient {
+    return new LocalClient(this.#server, user);
+  }
+}
+
+function fromParts<T>(given: FromParts<T>, parts: ServerParts): T {
+  // Safe: none of the values that may be given is itself a function.
+  return typeof given === 'function' ? (given as (parts: ServerParts) => T)(parts) : given;
+}
+
+/** The handler of a path: exact, else the longest prefix that ends in a slash. */
+function handlerFor(handlers: ReadonlyMap<string, Handler>, path: string): Handler | undefined {
+  const exact = handlers.get(path);
+  if (exact !== undefined) return exact;
+  for (let slash = path.lastIndexOf('/'); slash >= 0; slash = slash === 0 ? -1 : path.lastIndexOf('/', slash - 1)) {
+    const handler = handlers.get(path.slice(0, slash + 1));
+    if (handler !== undefined) return handler;
+  }
+  return undefined;
+}
+
+/** What every answer carries. */
+function withHeaders(response: ApiResponse, { auditId, warnings }: RequestContext): ApiResponse {
+  if (response.type === 'upgrade') return response;
+  const headers: Record<string, string> = {
+    'audit-id': auditId,
+    'cache-control': 'no-cache, private',
+    ...response.headers,
+  };
+  if (warnings.length > 0) headers['warning'] = warnings.map((text) => `299 - ${quoted(text)}`).join(', ');
+  return { ...response, headers };
+}
+
+function quoted(text: string): string {
+  return `"${text.replaceAll(/[\r\n]+/g, ' ').replaceAll(/["\\]/g, (character) => `\\${character}`)}"`;
 }

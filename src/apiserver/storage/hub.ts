@@ -25,7 +25,8 @@ export class WatchHub {
   readonly store: Store;
   readonly executor: Executor;
   readonly #log: Logger;
-  readonly #objects = new ObjectCache();
+  /** Parsed objects of all resources share one bound. */
+  readonly objects = new ObjectCache();
   readonly #caches = new Map<string, ResourceCache>();
   readonly #loading = new Map<string, Promise<ResourceCache>>();
   /** Events of resources whose cache is being loaded. */
@@ -90,7 +91,7 @@ export class WatchHub {
     const { items, revision } = await this.store.list({ prefix: `${prefix}/` });
     const cache = new ResourceCache(definition, prefix, revision, {
       clock: this.executor.clock,
-      objects: this.#objects,
+      objects: this.objects,
       takePrepared: (value) => this.#prepared.get(value),
     });
     cache.load(items);

@@ -82,7 +82,7 @@ function appendEntry(target: Buffer, offset: number, entries: readonly Entry[], 
   const { bytes, versionOffset } = entry.encoded;
   target.set(bytes.subarray(0, versionOffset), length);
   length += versionOffset;
-  length += target.latin1Write(`"resourceVersion":"${entry.revision}",`, length);
+  length += target.write(`"resourceVersion":"${entry.revision}",`, length, 'latin1');
   target.set(bytes.subarray(versionOffset), length);
   return length + bytes.length - versionOffset;
 }

@@ -1,0 +1,97 @@
+import { badRequest } from '#machinery/errors/status-error.ts';
+import { type FieldError, forbiddenValue, notSupported } from '#machinery/field/field-error.ts';
+import { FieldPath } from '#machinery/field/field-path.ts';
+import { isTrue } from '../pipeline/request-info.ts';
+import type { ApiResponse, WatchFrame, WatchSource } from '../pipeline/types.ts';
+import { selectionOf } from '../storage/selection.ts';
+import { openWatch } from '../storage/watch.ts';
+import type { Call } from './call.ts';
+import { bookmarkOf, frameFormOf } from './representation/frames.ts';
+import { negotiate } from './representation/negotiate.ts';
+import { invalidOptions } from './write/options.ts';
+
+/** Upstream's `--min-request-timeout`: a watch that names no timeout lasts between this and twice this. */
+const WATCH_SECONDS_MIN = 1800;
+
+/** A watch of a collection, or of the one object that the request names. */
+export async function watch(call: Call): Promise<ApiResponse> {
+  const { context, core, definition, storage } = call;
+  const { request, info } = context;
+  const { query } = request;
+  const representation = negotiate(request);
+  const sendInitialEvents = checkInitialEvents(query);
+  const selection = selectionOf(definition, {
+    namespace: info.namespace,
+    labelSelector: query.get('labelSelector') ?? undefined,
+    fieldSelector: fieldSelectorOf(call),
+  });
+  const source = await openWatch(core.hub, storage.cache, {
+    selection,
+    form: frameFormOf(definition, representation, () => core.executor.clock.now()),
+    resourceVersion: query.get('resourceVersion') ?? '',
+    sendInitialEvents,
+    ...(isTrue(query.get('allowWatchBookmarks')) ? { bookmark: bookmarkOf(definition, representation) } : {}),
+  });
+  return {
+    type: 'watch',
+    status: 200,
+    headers: { 'content-type': 'application/json' },
+    watch: limitedTime(call, source),
+  };
+}
+
+// The deprecated path names the object in the path: /api/v1/watch/namespaces/N/pods/NAME.
+function fieldSelectorOf({ context: { request, info } }: Call): string | undefined {
+  const selector = request.query.get('fieldSelector');
+  if (!info.path.includes('/watch/') || info.name === '') return selector ?? undefined;
+  return selector === null || selector === '' ? `metadata.name=${info.name}` : `${selector},metadata.name=${info.name}`;
+}
+
+function checkInitialEvents(query: URLSearchParams): boolean {
+  const errors: FieldError[] = [];
+  const match = query.get('resourceVersionMatch') ?? '';
+  const wanted = query.get('sendInitialEvents');
+  const path = new FieldPath('resourceVersionMatch');
+  if (wanted === null || wanted === '') {
+    if (match !== '') errors.push(forbiddenValue(path, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'));
+  } else if (match === '') {
+    errors.push(forbiddenValue(path, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'));
+  } else if (match !== 'NotOlderThan') {
+    errors.push(notSupported(path, match, ['NotOlderThan']));
+  }
+  if (errors.length > 0) throw invalidOptions('ListOptions', errors);
+  return isTrue(wanted);
+}
+
+/** Ends the watch after its time, or when its client is gone. */
+function limitedTime({ context, core }: Call, source: WatchSource): WatchSource {
+  const { signal, query } = context.request;
+  const timer = core.executor.clock.setTimeout(() => source.close(), timeoutSeconds(query, core.executor.random.float()) * 1000, {
+    unref: true,
+  });
+  const close = (): void => {
+    timer.cancel();
+    signal.removeEventListener('abort', close);
+    source.close();
+  };
+  if (signal.aborted) close();
+  else signal.addEventListener('abort', close, { once: true });
+  return {
+    next: async (): Promise<readonly WatchFrame[] | undefined> => {
+      const batch = await source.next();
+      if (batch === undefined) close();
+      return batch;
+    },
+    close,
+  };
+}
+
+function timeoutSeconds(query: URLSearchParams, random: number): number {
+  const text = query.get('timeoutSeconds');
+  if (text === null || text === '') return WATCH_SECONDS_MIN * (1 + random);
+  const seconds = Number(text);
+  if (!Number.isSafeInteger(seconds)) {
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  }
+  return seconds > 0 ? Math.min(seconds, 86_400 * 20) : WATCH_SECONDS_MIN * (1 + random);
+}

@@ -1,0 +1,87 @@
+import type { ResourceDefinition } from '#api/registry/resource.ts';
+import { encodeObject } from '#machinery/codec/json.ts';
+import type { KubeObject } from '#machinery/meta/types.ts';
+import { type CompiledSchema, compileSchema } from '#machinery/schema/compile.ts';
+import type { SchemaSet } from '#machinery/schema/schema.ts';
+import type { Revision } from '#store/store.ts';
+import { Entry } from './entry.ts';
+import type { WatchHub } from './hub.ts';
+import { storageKey } from './keys.ts';
+import type { Prepared, ResourceCache } from './resource-cache.ts';
+
+export type StorageResult =
+  /** For a deletion, the entry as it was, at the revision of the deletion. */
+  | { readonly type: 'committed'; readonly entry: Entry }
+  | { readonly type: 'conflict'; readonly current: Entry | undefined };
+
+/** The stored objects of one served resource: reads from the watch cache, writes to the store. */
+export class ResourceStorage {
+  readonly definition: ResourceDefinition;
+  readonly cache: ResourceCache;
+  readonly #hub: WatchHub;
+  readonly #schemas: SchemaSet;
+  #compiled: CompiledSchema | undefined;
+
+  constructor(init: { definition: ResourceDefinition; cache: ResourceCache; hub: WatchHub; schemas: SchemaSet }) {
+    this.definition = init.definition;
+    this.cache = init.cache;
+    this.#hub = init.hub;
+    this.#schemas = init.schemas;
+  }
+
+  /** Compiled at first use. */
+  get schema(): CompiledSchema {
+    this.#compiled ??= compileSchema(this.#schemas, this.definition.schemaName);
+    return this.#compiled;
+  }
+
+  get schemas(): SchemaSet {
+    return this.#schemas;
+  }
+
+  keyOf(name: string, namespace: string): string {
+    return storageKey(this.cache.prefix, { name, namespace: this.definition.namespaced ? namespace : '' });
+  }
+
+  get(name: string, namespace: string): Entry | undefined {
+    return this.cache.get(this.keyOf(name, namespace));
+  }
+
+  /** Encodes an object of the served version in its stored form. The object is given away. */
+  encode(object: KubeObject): Prepared {
+    const { storedAs } = this.definition;
+    const stored = storedAs === undefined ? object : storedAs.toStored(object);
+    return { encoded: encodeObject(stored), object: stored };
+  }
+
+  /** Writes an encoded object if the key is still at `expectedRevision` (0: absent). */
+  async put(key: string, prepared: Prepared, expectedRevision: Revision): Promise<StorageResult> {
+    const { ttlSeconds } = this.definition;
+    const { encoded } = prepared;
+    this.#hub.prepare(encoded.bytes, prepared);
+    const result = await this.#hub.store.commit({
+      key,
+      value: encoded.bytes,
+      expectedRevision,
+      ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
+    });
+    if (result.type === 'conflict') return this.#conflict(result.current);
+    const cached = this.cache.get(key);
+    const entry =
+      cached?.revision === result.revision
+        ? cached
+        : new Entry({ key, revision: result.revision, encoded, objects: this.#hub.objects });
+    return { type: 'committed', entry };
+  }
+
+  async remove(current: Entry): Promise<StorageResult> {
+    const { key, revision } = current;
+    const result = await this.#hub.store.commit({ key, value: undefined, expectedRevision: revision });
+    if (result.type === 'conflict') return this.#conflict(result.current);
+    return { type: 'committed', entry: current.at(result.revision) };
+  }
+
+  #conflict(kv: Parameters<ResourceCache['entryOf']>[0] | undefined): StorageResult {
+    return { type: 'conflict', current: kv === undefined ? undefined : this.cache.entryOf(kv) };
+  }
+}
