@@ -29,6 +29,17 @@ export interface ResourceDefinition {
   readonly selectableFields: Readonly<Record<string, (object: KubeObject) => string>>;
   /** Objects of this resource vanish after this time (events: 1 hour). */
   readonly ttlSeconds?: number;
+  /** Where the resource is a view of another version's objects, which are what the store holds. */
+  readonly storedAs?: StoredForm;
+}
+
+/** How a served version and the stored version of one object turn into each other; both functions make new objects. */
+export interface StoredForm {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly toStored: (served: KubeObject) => KubeObject;
+  readonly fromStored: (stored: KubeObject) => KubeObject;
 }
 
 export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch';
@@ -70,6 +81,8 @@ export interface Strategy {
   readonly validateName?: (name: string, options: { isPrefix: boolean }) => string[];
   /** Whether changes of `spec` (everything outside metadata and status) raise `metadata.generation`. Default: false. */
   readonly hasGeneration?: boolean;
+  /** Changes of annotations raise the generation, too (deployments). Default: false. */
+  readonly annotationsRaiseGeneration?: boolean;
   /** An update without resourceVersion is refused unless this is set. Default: true, as for most kinds. */
   readonly allowUnconditionalUpdate?: boolean;
   /** PUT to a name that does not exist creates it (leases, endpoints, …). Default: false. */

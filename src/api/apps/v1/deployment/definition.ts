@@ -1,0 +1,165 @@
+import { type FieldError, forbiddenValue, invalidValue, notSupported, required } from '#machinery/field/field-error.ts';
+import { FieldPath } from '#machinery/field/field-path.ts';
+import { immutableField } from '#machinery/validation/metadata.ts';
+import { ageColumn, column, nameColumn } from '../../../columns/common.ts';
+import { containerColumns, selectorColumn } from '../../../columns/containers.ts';
+import { defaultPodTemplate } from '../../../core/v1/pod/defaults.ts';
+import { templateWarnings } from '../../../core/v1/pod/warnings.ts';
+import { DEPLOYMENTS } from '../../../generated/resources.ts';
+import type { Deployment, DeploymentStrategy } from '../../../generated/types.ts';
+import { statusRules } from '../../../registry/carry-over.ts';
+import { defineKind, type KindColumn } from '../../../registry/kind.ts';
+import { checkNotNegative, type FieldErrors } from '../../../validation/basics.ts';
+import { checkAtMostWhole, checkIntOrPercent, isZero } from '../../../validation/int-or-percent.ts';
+import { checkSelectorAndTemplate } from '../pod-template.ts';
+
+const specPath = new FieldPath('spec');
+
+const columns: readonly KindColumn<Deployment>[] = [
+  nameColumn,
+  column(
+    'Ready',
+    'Number of the pod with ready state',
+    ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec.replicas ?? 1}`,
+  ),
+  column(
+    'Up-to-date',
+    'Total number of non-terminating pods targeted by this deployment that have the desired template spec.',
+    ({ status }) => status?.updatedReplicas ?? 0,
+  ),
+  column(
+    'Available',
+    'Total number of available non-terminating pods (ready for at least minReadySeconds) targeted by this deployment.',
+    ({ status }) => status?.availableReplicas ?? 0,
+  ),
+  ageColumn,
+  ...containerColumns<Deployment>(({ spec }) => spec.template.spec),
+  selectorColumn(
+    'Label selector for pods. Existing ReplicaSets whose pods are selected by this will be the ones affected by this deployment.',
+    ({ spec }) => spec.selector,
+  ),
+];
+
+export const deployments = defineKind(DEPLOYMENTS, {
+  strategy: {
+    ...statusRules,
+    hasGeneration: true,
+    annotationsRaiseGeneration: true,
+    applyDefaults,
+    prepareForStatusUpdate(next, current) {
+      statusRules.prepareForStatusUpdate(next, current);
+      if (current.metadata.labels === undefined) delete next.metadata.labels;
+      else next.metadata.labels = { ...current.metadata.labels };
+    },
+    validate,
+    validateUpdate: (next, current) => [
+      ...validate(next),
+      ...immutableField(next.spec.selector, current.spec.selector, specPath.child('selector')),
+    ],
+    validateStatusUpdate,
+    warnings: (next) => templateWarnings(next.spec.template),
+    scale: { specReplicas: '.spec.replicas', statusReplicas: '.status.replicas', selector: '.spec.selector' },
+  },
+  columns,
+});
+
+function applyDefaults(deployment: Deployment): void {
+  const { spec } = deployment;
+  defaultPodTemplate((spec.template ??= {}));
+  spec.replicas ??= 1;
+  const strategy = (spec.strategy ??= {});
+  strategy.type ||= 'RollingUpdate';
+  if (strategy.type === 'RollingUpdate') {
+    const rollingUpdate = (strategy.rollingUpdate ??= {});
+    rollingUpdate.maxUnavailable ??= '25%';
+    rollingUpdate.maxSurge ??= '25%';
+  }
+  spec.revisionHistoryLimit ??= 10;
+  spec.progressDeadlineSeconds ??= 600;
+}
+
+function validate(deployment: Deployment): FieldError[] {
+  const errors: FieldErrors = [];
+  const { spec } = deployment;
+  checkNotNegative(spec.replicas, specPath.child('replicas'), errors);
+  checkSelectorAndTemplate(
+    {
+      selector: spec.selector,
+      template: spec.template,
+      path: specPath,
+      kindText: 'deployment',
+      deadlineText: 'ReplicaSet',
+    },
+    errors,
+  );
+  checkStrategy(spec.strategy ?? {}, specPath.child('strategy'), errors);
+  checkNotNegative(spec.minReadySeconds, specPath.child('minReadySeconds'), errors);
+  checkNotNegative(spec.revisionHistoryLimit, specPath.child('revisionHistoryLimit'), errors);
+  const deadline = spec.progressDeadlineSeconds;
+  if (deadline !== undefined) {
+    const path = specPath.child('progressDeadlineSeconds');
+    checkNotNegative(deadline, path, errors);
+    if (deadline <= (spec.minReadySeconds ?? 0)) {
+      errors.push(invalidValue(path, deadline, 'must be greater than minReadySeconds'));
+    }
+  }
+  return errors;
+}
+
+function checkStrategy(strategy: DeploymentStrategy, path: FieldPath, errors: FieldErrors): void {
+  const rolling = strategy.rollingUpdate;
+  const rollingPath = path.child('rollingUpdate');
+  switch (strategy.type) {
+    case 'Recreate':
+      if (rolling !== undefined) {
+        errors.push(forbiddenValue(rollingPath, "may not be specified when strategy `type` is 'Recreate'"));
+      }
+      return;
+    case 'RollingUpdate':
+      if (rolling === undefined) {
+        errors.push(required(rollingPath, 'this should be defaulted and never be nil'));
+        return;
+      }
+      checkIntOrPercent(rolling.maxUnavailable, rollingPath.child('maxUnavailable'), errors);
+      checkIntOrPercent(rolling.maxSurge, rollingPath.child('maxSurge'), errors);
+      if (isZero(rolling.maxUnavailable) && isZero(rolling.maxSurge)) {
+        const at = rollingPath.child('maxUnavailable');
+        errors.push(invalidValue(at, rolling.maxUnavailable, 'may not be 0 when `maxSurge` is 0'));
+      }
+      checkAtMostWhole(rolling.maxUnavailable, rollingPath.child('maxUnavailable'), errors);
+      return;
+    default:
+      errors.push(notSupported(path, strategy, ['Recreate', 'RollingUpdate']));
+  }
+}
+
+function validateStatusUpdate(next: Deployment, current: Deployment): FieldError[] {
+  const errors: FieldErrors = [];
+  const path = new FieldPath('status');
+  const status = next.status ?? {};
+  const fields = [
+    'observedGeneration',
+    'replicas',
+    'updatedReplicas',
+    'readyReplicas',
+    'availableReplicas',
+    'unavailableReplicas',
+    'collisionCount',
+  ] as const;
+  for (const field of fields) checkNotNegative(status[field], path.child(field), errors);
+  const replicas = status.replicas ?? 0;
+  for (const field of ['updatedReplicas', 'readyReplicas', 'availableReplicas'] as const) {
+    const value = status[field] ?? 0;
+    if (value > replicas) errors.push(invalidValue(path.child(field), value, 'cannot be greater than status.replicas'));
+  }
+  if ((status.availableReplicas ?? 0) > (status.readyReplicas ?? 0)) {
+    const detail = 'cannot be greater than readyReplicas';
+    errors.push(invalidValue(path.child('availableReplicas'), status.availableReplicas, detail));
+  }
+  const before = current.status?.collisionCount;
+  if (before !== undefined && (status.collisionCount ?? -1) < before) {
+    const value = status.collisionCount;
+    errors.push(invalidValue(path.child('collisionCount'), value, 'cannot be decremented'));
+  }
+  return errors;
+}

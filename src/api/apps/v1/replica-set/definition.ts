@@ -1,0 +1,114 @@
+import { type FieldError, invalidValue } from '#machinery/field/field-error.ts';
+import { FieldPath } from '#machinery/field/field-path.ts';
+import { immutableField } from '#machinery/validation/metadata.ts';
+import { ageColumn, column, nameColumn } from '../../../columns/common.ts';
+import { containerColumns, selectorColumn } from '../../../columns/containers.ts';
+import { defaultPodTemplate } from '../../../core/v1/pod/defaults.ts';
+import { templateWarnings } from '../../../core/v1/pod/warnings.ts';
+import { REPLICA_SETS } from '../../../generated/resources.ts';
+import type { ReplicaSet } from '../../../generated/types.ts';
+import { carryOver } from '../../../registry/carry-over.ts';
+import { defineKind, type KindColumn } from '../../../registry/kind.ts';
+import { checkNotNegative, type FieldErrors } from '../../../validation/basics.ts';
+import { checkSelectorAndTemplate } from '../pod-template.ts';
+
+const specPath = new FieldPath('spec');
+
+const columns: readonly KindColumn<ReplicaSet>[] = [
+  nameColumn,
+  column(
+    'Desired',
+    'Replicas is the number of desired pods. This is a pointer to distinguish between explicit zero and unspecified. Defaults to 1. More info: https://kubernetes.io/docs/concepts/workloads/controllers/replicaset',
+    ({ spec }) => spec.replicas ?? 1,
+    { type: 'integer' },
+  ),
+  column(
+    'Current',
+    'Replicas is the most recently observed number of non-terminating pods. More info: https://kubernetes.io/docs/concepts/workloads/controllers/replicaset',
+    ({ status }) => status?.replicas ?? 0,
+    { type: 'integer' },
+  ),
+  column(
+    'Ready',
+    'The number of non-terminating pods targeted by this ReplicaSet with a Ready Condition.',
+    ({ status }) => status?.readyReplicas ?? 0,
+    { type: 'integer' },
+  ),
+  ageColumn,
+  ...containerColumns<ReplicaSet>(({ spec }) => spec.template?.spec),
+  selectorColumn(
+    "Selector is a label query over pods that should match the replica count. Label keys and values that must match in order to be controlled by this replica set. It must match the pod template's labels. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors",
+    ({ spec }) => spec.selector,
+  ),
+];
+
+export const replicaSets = defineKind(REPLICA_SETS, {
+  strategy: {
+    hasGeneration: true,
+    applyDefaults(next) {
+      defaultPodTemplate((next.spec.template ??= {}));
+      next.spec.replicas ??= 1;
+      next.status ??= { replicas: 0 };
+    },
+    prepareForCreate(next) {
+      next.status = { replicas: 0 };
+    },
+    prepareForUpdate(next, current) {
+      carryOver(next, current, 'status');
+    },
+    prepareForStatusUpdate(next, current) {
+      carryOver(next, current, 'spec');
+    },
+    validate,
+    validateUpdate: (next, current) => [
+      ...validate(next),
+      ...immutableField(next.spec.selector, current.spec.selector, specPath.child('selector')),
+    ],
+    validateStatusUpdate: (next) => validateStatus(next),
+    warnings: (next) => templateWarnings(next.spec.template),
+    scale: { specReplicas: '.spec.replicas', statusReplicas: '.status.replicas', selector: '.spec.selector' },
+  },
+  columns,
+  selectableFields: { 'status.replicas': (set) => String(set.status?.replicas ?? 0) },
+});
+
+function validate(set: ReplicaSet): FieldError[] {
+  const errors: FieldErrors = [];
+  const { spec } = set;
+  checkNotNegative(spec.replicas, specPath.child('replicas'), errors);
+  checkNotNegative(spec.minReadySeconds, specPath.child('minReadySeconds'), errors);
+  checkSelectorAndTemplate(
+    {
+      selector: spec.selector,
+      template: spec.template ?? {},
+      path: specPath,
+      kindText: 'deployment',
+      deadlineText: 'ReplicaSet',
+    },
+    errors,
+  );
+  return errors;
+}
+
+function validateStatus({ status }: ReplicaSet): FieldError[] {
+  const errors: FieldErrors = [];
+  const path = new FieldPath('status');
+  const fields = [
+    'replicas',
+    'fullyLabeledReplicas',
+    'readyReplicas',
+    'availableReplicas',
+    'observedGeneration',
+  ] as const;
+  for (const field of fields) checkNotNegative(status?.[field], path.child(field), errors);
+  const replicas = status?.replicas ?? 0;
+  for (const field of ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'] as const) {
+    const value = status?.[field] ?? 0;
+    if (value > replicas) errors.push(invalidValue(path.child(field), value, 'cannot be greater than status.replicas'));
+  }
+  if ((status?.availableReplicas ?? 0) > (status?.readyReplicas ?? 0)) {
+    const detail = 'cannot be greater than readyReplicas';
+    errors.push(invalidValue(path.child('availableReplicas'), status?.availableReplicas, detail));
+  }
+  return errors;
+}

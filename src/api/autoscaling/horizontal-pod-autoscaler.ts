@@ -1,0 +1,112 @@
+import { type FieldError, invalidValue, required } from '#machinery/field/field-error.ts';
+import { FieldPath } from '#machinery/field/field-path.ts';
+import { ageColumn, column, nameColumn } from '../columns/common.ts';
+import { HORIZONTAL_POD_AUTOSCALERS, HORIZONTAL_POD_AUTOSCALERS_V1 } from '../generated/resources.ts';
+import type { MetricSpec, MetricStatus, V2HorizontalPodAutoscaler } from '../generated/types.ts';
+import { statusRules } from '../registry/carry-over.ts';
+import { defineKind } from '../registry/kind.ts';
+import type { FieldErrors } from '../validation/basics.ts';
+import { fromStoredAutoscaler, toStoredAutoscaler } from './conversion.ts';
+
+const specPath = new FieldPath('spec');
+const METRICS_SHOWN_MAX = 2;
+
+export const horizontalPodAutoscalers = defineKind(HORIZONTAL_POD_AUTOSCALERS, {
+  strategy: {
+    ...statusRules,
+    applyDefaults({ spec }) {
+      spec.minReplicas ??= 1;
+      spec.metrics ??= [
+        { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } },
+      ];
+    },
+    validate,
+    validateUpdate: (next) => validate(next),
+  },
+  columns: [
+    nameColumn,
+    column(
+      'Reference',
+      'Reference to the scaled object',
+      ({ spec }) => `${spec.scaleTargetRef.kind}/${spec.scaleTargetRef.name}`,
+    ),
+    column('Targets', 'Target and current values of the metrics', ({ spec, status }) =>
+      metricsCell(spec.metrics, status?.currentMetrics),
+    ),
+    column('MinPods', 'minReplicas is the lower limit for the number of replicas', ({ spec }) =>
+      String(spec.minReplicas ?? '<unset>'),
+    ),
+    column('MaxPods', 'maxReplicas is the upper limit for the number of replicas', ({ spec }) => spec.maxReplicas),
+    column(
+      'Replicas',
+      'currentReplicas is the current number of replicas',
+      ({ status }) => status?.currentReplicas ?? 0,
+    ),
+    ageColumn,
+  ],
+});
+
+/** The older version shows the cpu metric in fields of its own and the others as annotations. */
+export const horizontalPodAutoscalersV1 = defineKind(HORIZONTAL_POD_AUTOSCALERS_V1, {
+  strategy: {
+    ...statusRules,
+    applyDefaults({ spec }) {
+      spec.minReplicas ??= 1;
+    },
+  },
+  storedAs: {
+    group: 'autoscaling',
+    version: 'v2',
+    kind: 'HorizontalPodAutoscaler',
+    toStored: toStoredAutoscaler,
+    fromStored: fromStoredAutoscaler,
+  },
+});
+
+function validate({ spec }: V2HorizontalPodAutoscaler): FieldError[] {
+  const errors: FieldErrors = [];
+  const min = spec.minReplicas ?? 1;
+  if (min < 1) errors.push(invalidValue(specPath.child('minReplicas'), min, 'must be greater than or equal to 1'));
+  if (spec.maxReplicas < 1)
+    errors.push(invalidValue(specPath.child('maxReplicas'), spec.maxReplicas, 'must be greater than 0'));
+  if (spec.maxReplicas < min) {
+    errors.push(
+      invalidValue(specPath.child('maxReplicas'), spec.maxReplicas, 'must be greater than or equal to `minReplicas`'),
+    );
+  }
+  for (const field of ['kind', 'name'] as const) {
+    if ((spec.scaleTargetRef[field] ?? '') === '') errors.push(required(specPath.child('scaleTargetRef', field), ''));
+  }
+  return errors;
+}
+
+function metricsCell(specs: readonly MetricSpec[] | undefined, statuses: readonly MetricStatus[] | undefined): string {
+  if (specs === undefined || specs.length === 0) return '<none>';
+  const texts = specs.slice(0, METRICS_SHOWN_MAX).map((spec, index) => metricText(spec, statuses?.[index]));
+  const text = texts.join(', ');
+  return specs.length > METRICS_SHOWN_MAX ? `${text} + ${specs.length - METRICS_SHOWN_MAX} more...` : text;
+}
+
+function metricText(spec: MetricSpec, status: MetricStatus | undefined): string {
+  const target =
+    spec.resource?.target ??
+    spec.containerResource?.target ??
+    spec.pods?.target ??
+    spec.object?.target ??
+    spec.external?.target;
+  const current =
+    status?.resource?.current ??
+    status?.containerResource?.current ??
+    status?.pods?.current ??
+    status?.object?.current ??
+    status?.external?.current;
+  const name = spec.resource?.name ?? spec.containerResource?.name;
+  const prefix = name === undefined ? '' : `${name}: `;
+  if (target?.averageUtilization !== undefined) {
+    const now = current?.averageUtilization === undefined ? '<unknown>' : `${current.averageUtilization}%`;
+    return `${prefix}${now}/${target.averageUtilization}%`;
+  }
+  if (target?.averageValue !== undefined)
+    return `${prefix}${current?.averageValue ?? '<unknown>'}/${target.averageValue}`;
+  return `${prefix}${current?.value ?? '<unknown>'}/${target?.value ?? '<unknown>'}`;
+}

@@ -1,0 +1,92 @@
+import { invalidValue, required } from '#machinery/field/field-error.ts';
+import type { FieldPath } from '#machinery/field/field-path.ts';
+import { isConfigMapKey, isRelaxedEnvVarName } from '#machinery/validation/names.ts';
+import type {
+  Container,
+  EphemeralContainer,
+  EnvFromSource,
+  EnvVar,
+  EnvVarSource,
+} from '../../../../generated/types.ts';
+import { checkMessages, type FieldErrors } from '../../../../validation/basics.ts';
+import { checkObjectFieldRef, checkResourceFieldRef, envFieldPaths } from './field-references.ts';
+
+const MORE_THAN_ONE = 'may not have more than one field specified at a time';
+
+export function checkEnvironment(
+  container: Container | EphemeralContainer,
+  path: FieldPath,
+  errors: FieldErrors,
+): void {
+  if (container.env !== undefined) {
+    const envPath = path.child('env');
+    for (const [index, variable] of container.env.entries()) checkVariable(variable, envPath.index(index), errors);
+  }
+  if (container.envFrom !== undefined) {
+    const fromPath = path.child('envFrom');
+    for (const [index, source] of container.envFrom.entries()) checkFrom(source, fromPath.index(index), errors);
+  }
+}
+
+function checkVariable(variable: EnvVar, path: FieldPath, errors: FieldErrors): void {
+  if ((variable.name ?? '') === '') errors.push(required(path.child('name'), ''));
+  else checkMessages(isRelaxedEnvVarName(variable.name), variable.name, path.child('name'), errors);
+  if (variable.valueFrom !== undefined) {
+    checkValueFrom(variable.valueFrom, variable.value ?? '', path.child('valueFrom'), errors);
+  }
+}
+
+function checkValueFrom(source: EnvVarSource, value: string, path: FieldPath, errors: FieldErrors): void {
+  let sources = 0;
+  if (source.fieldRef !== undefined) {
+    sources++;
+    checkObjectFieldRef(source.fieldRef, envFieldPaths, path.child('fieldRef'), errors);
+  }
+  if (source.resourceFieldRef !== undefined) {
+    sources++;
+    checkResourceFieldRef(source.resourceFieldRef, {
+      path: path.child('resourceFieldRef'),
+      needsContainer: false,
+      errors,
+    });
+  }
+  for (const field of ['configMapKeyRef', 'secretKeyRef'] as const) {
+    const ref = source[field];
+    if (ref === undefined) continue;
+    sources++;
+    const at = path.child(field);
+    if ((ref.name ?? '') === '') errors.push(required(at.child('name'), ''));
+    if ((ref.key ?? '') === '') errors.push(required(at.child('key'), ''));
+    else checkMessages(isConfigMapKey(ref.key), ref.key, at.child('key'), errors);
+  }
+  if (source.fileKeyRef !== undefined) {
+    sources++;
+    const at = path.child('fileKeyRef');
+    for (const field of ['key', 'path', 'volumeName'] as const) {
+      if ((source.fileKeyRef[field] ?? '') === '') errors.push(required(at.child(field), ''));
+    }
+  }
+  if (sources === 0) {
+    const members = '`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`';
+    errors.push(invalidValue(path, '', `must specify one of: ${members}`));
+  } else if (value !== '') {
+    errors.push(invalidValue(path, '', 'may not be specified when `value` is not empty'));
+  } else if (sources > 1) {
+    errors.push(invalidValue(path, '', MORE_THAN_ONE));
+  }
+}
+
+function checkFrom(source: EnvFromSource, path: FieldPath, errors: FieldErrors): void {
+  if (source.prefix !== undefined && source.prefix !== '') {
+    checkMessages(isRelaxedEnvVarName(source.prefix), source.prefix, path.child('prefix'), errors);
+  }
+  let sources = 0;
+  for (const field of ['configMapRef', 'secretRef'] as const) {
+    const ref = source[field];
+    if (ref === undefined) continue;
+    sources++;
+    if ((ref.name ?? '') === '') errors.push(required(path.child(field, 'name'), ''));
+  }
+  if (sources === 0) errors.push(invalidValue(path, '', 'must specify one of: `configMapRef` or `secretRef`'));
+  else if (sources > 1) errors.push(invalidValue(path, '', MORE_THAN_ONE));
+}

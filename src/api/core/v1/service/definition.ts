@@ -1,0 +1,35 @@
+import { SERVICES } from '../../../generated/resources.ts';
+import { carryOver } from '../../../registry/carry-over.ts';
+import { defineKind } from '../../../registry/kind.ts';
+import { olderLabelName } from '../../../validation/name-rules.ts';
+import { alignClusterIps, dropOtherTypesFields, keepAllocated } from './allocated.ts';
+import { serviceColumns } from './columns.ts';
+import { defaultService } from './defaults.ts';
+import { validateService, validateServiceUpdate } from './validation.ts';
+
+export const services = defineKind(SERVICES, {
+  strategy: {
+    applyDefaults: defaultService,
+    prepareForCreate(next) {
+      next.status = { loadBalancer: {} };
+      alignClusterIps(next, undefined);
+    },
+    prepareForUpdate(next, current) {
+      carryOver(next, current, 'status');
+      keepAllocated(next, current);
+      alignClusterIps(next, current);
+      dropOtherTypesFields(next, current);
+    },
+    prepareForStatusUpdate(next, current) {
+      carryOver(next, current, 'spec');
+    },
+    validate: validateService,
+    validateUpdate: validateServiceUpdate,
+    validateName: olderLabelName,
+  },
+  columns: serviceColumns,
+  selectableFields: {
+    'spec.clusterIP': (service) => service.spec.clusterIP ?? '',
+    'spec.type': (service) => service.spec.type ?? '',
+  },
+});

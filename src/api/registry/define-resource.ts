@@ -1,0 +1,46 @@
+import { fieldsOf } from '#machinery/meta/types.ts';
+import { defaultColumns } from '../columns/common.ts';
+import { normalizerOf } from '../schema/normalize.ts';
+import type { KindRules } from './kind.ts';
+import type { ResourceDefinition, Strategy } from './resource.ts';
+import type { ResourceRow } from './resource-row.ts';
+
+/** Where upstream keeps objects whose folder in the store is not their plural. */
+const specialPrefixes: Readonly<Record<string, string>> = {
+  '/replicationcontrollers': 'controllers',
+  '/endpoints': 'services/endpoints',
+  '/nodes': 'minions',
+  '/services': 'services/specs',
+  'networking.k8s.io/ingresses': 'ingress',
+  'apiextensions.k8s.io/customresourcedefinitions': 'apiextensions.k8s.io/customresourcedefinitions',
+  'apiregistration.k8s.io/apiservices': 'apiregistration.k8s.io/apiservices',
+};
+
+/** Joins a row of the resource table with the rules of the kind's own folder. */
+export function defineResource(row: ResourceRow, rules: KindRules | undefined): ResourceDefinition {
+  const prefix = specialPrefixes[`${row.group}/${row.resource}`] ?? row.resource;
+  return {
+    ...row,
+    singular: row.kind.toLowerCase(),
+    listKind: `${row.kind}List`,
+    // What can only be created, or is made up on reading, is never stored.
+    ...(row.verbs.includes('watch') ? { storagePrefix: `/registry/${prefix}` } : {}),
+    strategy: withNormalization(row.schemaName, rules?.strategy ?? {}),
+    columns: rules?.columns ?? defaultColumns,
+    selectableFields: rules?.selectableFields ?? {},
+    ...(rules?.ttlSeconds === undefined ? {} : { ttlSeconds: rules.ttlSeconds }),
+    ...(rules?.storedAs === undefined ? {} : { storedAs: rules.storedAs }),
+  };
+}
+
+/** Every kind is first brought into the form that upstream's decoder and encoder give it, then defaulted. */
+function withNormalization(schemaName: string, strategy: Strategy): Strategy {
+  const { applyDefaults } = strategy;
+  return {
+    ...strategy,
+    applyDefaults(next) {
+      normalizerOf(schemaName)(fieldsOf(next));
+      applyDefaults?.(next);
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import { type FieldError, forbiddenValue } from '#machinery/field/field-error.ts';
+import { FieldPath } from '#machinery/field/field-path.ts';
+import { immutableField } from '#machinery/validation/metadata.ts';
+import { ageColumn, column, nameColumn } from '../../columns/common.ts';
+import { PRIORITY_CLASSES } from '../../generated/resources.ts';
+import type { PriorityClass } from '../../generated/types.ts';
+import { defineKind } from '../../registry/kind.ts';
+import { checkOptionalOneOf, type FieldErrors } from '../../validation/basics.ts';
+
+export const USER_PRIORITY_MAX = 1_000_000_000;
+export const SYSTEM_CRITICAL_PRIORITY = 2 * USER_PRIORITY_MAX;
+const SYSTEM_PREFIX = 'system-';
+
+/** The classes that every cluster has. */
+export const systemPriorityClasses: Readonly<Record<string, number>> = {
+  'system-cluster-critical': SYSTEM_CRITICAL_PRIORITY,
+  'system-node-critical': SYSTEM_CRITICAL_PRIORITY + 1000,
+};
+
+export const priorityClasses = defineKind(PRIORITY_CLASSES, {
+  strategy: {
+    hasGeneration: true,
+    applyDefaults(next) {
+      next.preemptionPolicy ??= 'PreemptLowerPriority';
+    },
+    validate,
+    validateUpdate,
+  },
+  columns: [
+    nameColumn,
+    column(
+      'Value',
+      'value represents the integer value of this priority class. This is the actual priority that pods receive when they have the name of this class in their pod spec.',
+      ({ value }) => value,
+      { type: 'integer' },
+    ),
+    column(
+      'Global-Default',
+      'globalDefault specifies whether this PriorityClass should be considered as the default priority for pods that do not have any priority class. Only one PriorityClass can be marked as `globalDefault`. However, if more than one PriorityClasses exists with their `globalDefault` field set to true, the smallest value of such global default PriorityClasses will be used as the default priority.',
+      ({ globalDefault }) => globalDefault ?? false,
+      { type: 'boolean' },
+    ),
+    ageColumn,
+    column(
+      'PreemptionPolicy',
+      'preemptionPolicy is the Policy for preempting pods with lower priority. One of Never, PreemptLowerPriority. Defaults to PreemptLowerPriority if unset.',
+      ({ preemptionPolicy }) => preemptionPolicy ?? '',
+      { wide: true },
+    ),
+  ],
+});
+
+function validate(priorityClass: PriorityClass): FieldError[] {
+  const errors: FieldErrors = [];
+  const name = priorityClass.metadata.name ?? '';
+  if (name.startsWith(SYSTEM_PREFIX)) {
+    if (systemPriorityClasses[name] !== priorityClass.value) {
+      const detail = `priority class names with '${SYSTEM_PREFIX}' prefix are reserved for system use only. error: ${name} is not a known system priority class`;
+      errors.push(forbiddenValue(new FieldPath('metadata.name'), detail));
+    }
+  } else if ((priorityClass.value ?? 0) > USER_PRIORITY_MAX) {
+    const detail = `maximum allowed value of a user defined priority is ${USER_PRIORITY_MAX}`;
+    errors.push(forbiddenValue(new FieldPath('value'), detail));
+  }
+  const policies = ['Never', 'PreemptLowerPriority'];
+  checkOptionalOneOf(priorityClass.preemptionPolicy, policies, new FieldPath('preemptionPolicy'), errors);
+  return errors;
+}
+
+function validateUpdate(next: PriorityClass, current: PriorityClass): FieldError[] {
+  const errors: FieldErrors = [];
+  if (next.value !== current.value) {
+    errors.push(forbiddenValue(new FieldPath('value'), 'may not be changed in an update.'));
+  }
+  errors.push(...immutableField(next.preemptionPolicy, current.preemptionPolicy, new FieldPath('preemptionPolicy')));
+  return errors;
+}

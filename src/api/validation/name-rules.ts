@@ -1,0 +1,22 @@
+import {
+  isDns1035Label,
+  isDns1123Label,
+  isDns1123Subdomain,
+  isPathSegmentName,
+  maskTrailingDash,
+} from '#machinery/validation/names.ts';
+
+type NameRule = (name: string, options: { isPrefix: boolean }) => string[];
+
+/** Names that must be DNS labels: namespaces. */
+export const labelName: NameRule = (name, { isPrefix }) => isDns1123Label(isPrefix ? maskTrailingDash(name) : name);
+
+/** Names that must be DNS labels of the older kind, which begin with a letter: services. */
+export const olderLabelName: NameRule = (name, { isPrefix }) =>
+  isDns1035Label(isPrefix ? maskTrailingDash(name) : name);
+
+/** Names that need only fit into a path: roles and bindings. */
+export const pathSegmentName: NameRule = (name, options) => isPathSegmentName(name, options);
+
+export const subdomainName: NameRule = (name, { isPrefix }) =>
+  isDns1123Subdomain(isPrefix ? maskTrailingDash(name) : name);
