@@ -181,7 +181,8 @@ class ExactParser {
     const code = this.#text.codePointAt(this.#position);
     if (code === undefined) throw new JsonError('unexpected end of JSON input');
     const character = String.fromCodePoint(code);
-    const quoted = character === "'" ? `'\\''` : character === '"' ? `'"'` : `'${JSON.stringify(character).slice(1, -1)}'`;
+    const quoted =
+      character === "'" ? `'\\''` : character === '"' ? `'"'` : `'${JSON.stringify(character).slice(1, -1)}'`;
     throw new JsonError(`invalid character ${quoted} ${where}`);
   }
 }

@@ -12,7 +12,7 @@ export class YamlError extends Error {
 
 /**
  * Decodes all documents of a stream into JSON values, by the rules of `sigs.k8s.io/yaml`: YAML 1.1 words for booleans,
- * keys become text, times stay text, integers beyond 2^53 become bigint. Empty documents are left out.
+ * keys become text, times stay text, 64-bit integers that a double cannot hold become bigint. Empty documents are left out.
  */
 export function decodeYaml(text: string): unknown[] {
   const documents = parseAllDocuments(text, {
@@ -26,7 +26,8 @@ export function decodeYaml(text: string): unknown[] {
   const values: unknown[] = [];
   for (const document of documents) {
     const [error] = document.errors;
-    if (error !== undefined) throw new YamlError(`error converting YAML to JSON: yaml: ${error.message}`, { cause: error });
+    if (error !== undefined)
+      throw new YamlError(`error converting YAML to JSON: yaml: ${error.message}`, { cause: error });
     const value: unknown = document.toJS({ maxAliasCount: ALIASES_MAX });
     if (value !== null && value !== undefined) values.push(toJsonValue(value));
   }
@@ -60,7 +61,8 @@ function plainTags(tags: Tags): Tags {
 
 function toJsonValue(value: unknown): unknown {
   if (typeof value === 'bigint') {
-    return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+    const isExact = BigInt.asIntN(64, value) === value && !Number.isSafeInteger(Number(value));
+    return isExact ? value : Number(value);
   }
   if (Array.isArray(value)) return value.map(toJsonValue);
   if (typeof value !== 'object' || value === null) return value;

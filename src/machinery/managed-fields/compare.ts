@@ -26,17 +26,15 @@ export function compare(plan: Plan, live: unknown, next: unknown): Comparison {
     case 'deduced': {
       const left = fieldsOf(live);
       const right = fieldsOf(next);
-      if (left === undefined || right === undefined || (isEmpty(left) && isEmpty(right))) return leaf(live, next);
-      return compareFields(plan, left, right);
+      if (left === undefined || right === undefined) return exchanged(plan, live, next);
+      return isEmpty(left) && isEmpty(right) ? leaf(live, next) : compareFields(plan, left, right);
     }
     case 'set':
     case 'list': {
       const left = itemsOf(live);
       const right = itemsOf(next);
-      if (left === undefined || right === undefined || (left.length === 0 && right.length === 0)) {
-        return leaf(live, next);
-      }
-      return compareItems(plan, left, right);
+      if (left === undefined || right === undefined) return exchanged(plan, live, next);
+      return left.length === 0 && right.length === 0 ? leaf(live, next) : compareItems(plan, left, right);
     }
     case 'leaf':
       return leaf(live, next);
@@ -51,6 +49,12 @@ const NO_FIELDS: Fields = Object.freeze({});
 
 function leaf(live: unknown, next: unknown): Comparison {
   return deepEqual(live, next) ? SAME : MODIFIED;
+}
+
+/** One side is no container at all: what was below it is gone, what is there now is new. */
+function exchanged(plan: Plan, live: unknown, next: unknown): Comparison {
+  if (deepEqual(live, next)) return SAME;
+  return { changed: wholeTree(plan, next), removed: wholeTree(plan, live) };
 }
 
 /** The members of an object; `null` has none, anything else is no object. */

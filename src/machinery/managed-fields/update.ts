@@ -47,7 +47,10 @@ interface Move {
   readonly time: string;
 }
 
-function moveFields(entries: readonly ManagedFieldsEntry[], { key, changed, removed, time }: Move): ManagedFieldsEntry[] {
+function moveFields(
+  entries: readonly ManagedFieldsEntry[],
+  { key, changed, removed, time }: Move,
+): ManagedFieldsEntry[] {
   const result: ManagedFieldsEntry[] = [];
   let isPlaced = changed === undefined;
   for (const entry of entries) {

@@ -126,7 +126,9 @@ function setAt(root: { value: unknown }, path: string, value: unknown, op: strin
   }
   const index = arrayIndex(key, container.length);
   if (index === undefined) {
-    return inapplicable(`error in ${op} for path: '${path}': Unable to access invalid index: ${key}: invalid index referenced`);
+    return inapplicable(
+      `error in ${op} for path: '${path}': Unable to access invalid index: ${key}: invalid index referenced`,
+    );
   }
   container.splice(index, 0, value);
   return undefined;

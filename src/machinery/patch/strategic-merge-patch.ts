@@ -98,7 +98,10 @@ class StrategicMerger {
     const merged = [...kept];
     for (const item of plain) {
       if (!Object.hasOwn(item, mergeKey)) {
-        throw new PatchError('malformed', `map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`);
+        throw new PatchError(
+          'malformed',
+          `map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`,
+        );
       }
       const at = merged.findIndex((candidate) => sameItem(candidate, item, mergeKey));
       if (at < 0) merged.push(cleanFields(item));
@@ -149,7 +152,11 @@ function deletePrimitives(result: Fields, field: string, values: unknown): void 
   if (!Array.isArray(values)) throw new PatchError('malformed', `invalid type for ${DELETE_PRIMITIVES}${field}`);
   const live = ownValue(result, field);
   if (!Array.isArray(live)) return;
-  setOwn(result, field, live.filter((item) => !values.some((value) => deepEqual(value, item))));
+  setOwn(
+    result,
+    field,
+    live.filter((item) => !values.some((value) => deepEqual(value, item))),
+  );
 }
 
 function mergePrimitives(original: readonly unknown[], patch: readonly unknown[]): unknown[] {

@@ -10,8 +10,7 @@ export class QuantityError extends Error {
 
 export type QuantityFormat = 'DecimalSI' | 'BinarySI' | 'DecimalExponent';
 
-const FORMAT_MESSAGE =
-  "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+const FORMAT_MESSAGE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 const NUMERIC_MESSAGE = 'unable to parse numeric part of quantity';
 const SUFFIX_MESSAGE = "unable to parse quantity's suffix";
 
@@ -174,7 +173,11 @@ function parse(text: string): Quantity {
   // A binary suffix cannot write less than one.
   const isFraction = capped > 0n && capped < NANOS_PER_UNIT;
   const kept = keepsText({ format, exponent, whole, fraction }) ? text : undefined;
-  return new Quantity(sign === '-' ? -capped : capped, format === 'BinarySI' && isFraction ? 'DecimalSI' : format, kept);
+  return new Quantity(
+    sign === '-' ? -capped : capped,
+    format === 'BinarySI' && isFraction ? 'DecimalSI' : format,
+    kept,
+  );
 }
 
 function interpretSuffix(suffix: string): { base: 2 | 10; exponent: number; format: QuantityFormat } {

@@ -42,7 +42,13 @@ export function compileSchema(schemas: SchemaSet, name: string, options: Compile
   const decodeRoot = compiler.compile({ type: 'ref', ref: name });
   return {
     decode: (value, { mode }) => {
-      const context: Context = { keepsUnknown: mode === 'keep', path: new DecodePath(), struct: '', unknown: [], errors: [] };
+      const context: Context = {
+        keepsUnknown: mode === 'keep',
+        path: new DecodePath(),
+        struct: '',
+        unknown: [],
+        errors: [],
+      };
       const decoded = decodeRoot(value, context);
       return { value: decoded, unknown: context.unknown, errors: context.errors };
     },
@@ -118,7 +124,8 @@ class Compiler {
     let compiled = this.#definitions.get(name);
     return (value, context) => {
       if (compiled === undefined) {
-        compiled = this.#definitions.get(name) ?? this.#object(definition, { type: 'ref', ref: name }, goStructName(name));
+        compiled =
+          this.#definitions.get(name) ?? this.#object(definition, { type: 'ref', ref: name }, goStructName(name));
         this.#definitions.set(name, compiled);
       }
       return compiled(value, context);

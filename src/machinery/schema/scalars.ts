@@ -49,7 +49,8 @@ function decodeInteger(schema: Schema, value: unknown): ScalarResult {
 function decodeIntOrString(value: unknown): ScalarResult {
   if (typeof value === 'string') return ok(value);
   const isNumber = typeof value === 'number' || typeof value === 'bigint';
-  if (typeof value === 'number' && Number.isInteger(value) && value >= INT32_MIN && value <= INT32_MAX) return ok(value);
+  if (typeof value === 'number' && Number.isInteger(value) && value >= INT32_MIN && value <= INT32_MAX)
+    return ok(value);
   const kind = isNumber ? `number ${value}` : jsonKind(value);
   return { type: 'error', message: `json: cannot unmarshal ${kind} into Go value of type int32` };
 }
@@ -107,7 +108,10 @@ function decodeBytes(value: unknown): ScalarResult {
   const text = /[\r\n]/.test(value) ? value.replaceAll(/[\r\n]/g, '') : value;
   if (BASE64.test(text)) return ok(text);
   const bad = text.search(/[^A-Za-z0-9+/]/);
-  return { type: 'error', message: `illegal base64 data at input byte ${bad < 0 ? text.length - (text.length % 4) : bad}` };
+  return {
+    type: 'error',
+    message: `illegal base64 data at input byte ${bad < 0 ? text.length - (text.length % 4) : bad}`,
+  };
 }
 
 function ok(value: unknown): ScalarResult {

@@ -76,9 +76,7 @@ function unescapeValue(text: string): string {
   for (let index = 0; index < text.length; index += 1) {
     const character = text.charAt(index);
     if (character === ',' || character === '=') {
-      throw new SelectorError(
-        `invalid field selector: unescaped character in value: ${character.charCodeAt(0)}`,
-      );
+      throw new SelectorError(`invalid field selector: unescaped character in value: ${character.charCodeAt(0)}`);
     }
     if (character !== '\\') {
       value += character;

@@ -47,9 +47,7 @@ export function parseLabelSelector(text: string): LabelMatcher {
 /** Compiles an object's selector. Absent selects nothing, empty everything. Throws `SelectorError`. */
 export function compileLabelSelector(selector: LabelSelector | undefined): LabelMatcher {
   if (selector === undefined) return NOTHING;
-  const requirements = Object.entries(selector.matchLabels ?? {}).map(([key, value]) =>
-    requirement(key, '=', [value]),
-  );
+  const requirements = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => requirement(key, '=', [value]));
   for (const { key, operator, values = [] } of selector.matchExpressions ?? []) {
     const known = EXPRESSION_OPERATORS.get(operator);
     if (known === undefined) throw new SelectorError(`"${operator}" is not a valid label selector operator`);

@@ -1,15 +1,16 @@
 import { deepEqual } from '../codec/deep.ts';
-import {
-  type FieldError,
-  forbiddenValue,
-  invalidValue,
-  required,
-  tooLong,
-} from '../field/field-error.ts';
+import { type FieldError, forbiddenValue, invalidValue, required, tooLong } from '../field/field-error.ts';
 import { FieldPath } from '../field/field-path.ts';
 import type { ManagedFieldsEntry, ObjectMeta, OwnerReference } from '../meta/types.ts';
 import { parseApiVersion } from '../meta/types.ts';
-import { byteLength, isDns1123Label, isDns1123Subdomain, isQualifiedName, isValidLabelValue, maskTrailingDash } from './names.ts';
+import {
+  byteLength,
+  isDns1123Label,
+  isDns1123Subdomain,
+  isQualifiedName,
+  isValidLabelValue,
+  maskTrailingDash,
+} from './names.ts';
 
 /** Keys and values of all annotations of one object together. */
 const ANNOTATIONS_BYTES_MAX = 256 * 1024;
