@@ -10,6 +10,7 @@ import type {
   HostFiles,
   HostMounts,
   MachineFacts,
+  OpenedFile,
 } from './host.ts';
 
 const GIB = 1024 ** 3;
@@ -85,6 +86,18 @@ export class FakeFiles implements HostFiles {
     const found = this.#follow(path);
     if (found === undefined) throw missing(path);
     return found.data;
+  }
+
+  async open(path: string): Promise<OpenedFile> {
+    const found = this.#follow(path);
+    if (found === undefined) throw missing(path);
+    const close = () => Promise.resolve();
+    return {
+      info: async () => found.info,
+      read: async (offset, length) => found.data.subarray(offset, offset + length),
+      close,
+      [Symbol.asyncDispose]: close,
+    };
   }
 
   async write(path: string, data: Uint8Array | string, options: { mode?: number } = {}): Promise<void> {

@@ -24,6 +24,7 @@ export interface FileInfo {
 /** Files by absolute path. Failures are node's own errors with `code` (`ENOENT`, `EEXIST`…); use `hasCode`. */
 export interface HostFiles {
   read(path: string): Promise<Uint8Array>;
+  open(path: string): Promise<OpenedFile>;
   /** Creates or replaces in place. */
   write(path: string, data: Uint8Array | string, options?: { mode?: number }): Promise<void>;
   /** Replaces by rename: readers see the old or the new content, never a part. */
@@ -45,6 +46,14 @@ export interface HostFiles {
   chmod(path: string, mode: number): Promise<void>;
   /** Of the link itself, where it is one. Does nothing where the system has no owners or the process may not. */
   chown(path: string, uid: number, gid: number): Promise<void>;
+}
+
+/** An open file. It stays the same file when another takes its name. */
+export interface OpenedFile extends AsyncDisposable {
+  info(): Promise<FileInfo>;
+  /** Up to `length` bytes from `offset`; fewer, or none, at the end. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
 }
 
 export interface HostMounts {

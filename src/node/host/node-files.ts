@@ -14,7 +14,7 @@ import {
   symlink,
 } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
-import { type FileInfo, hasCode, type HostFiles } from './host.ts';
+import { type FileInfo, hasCode, type HostFiles, type OpenedFile } from './host.ts';
 
 /** The files of this machine, on any operating system that node runs on. */
 export class NodeFiles implements HostFiles {
@@ -23,6 +23,20 @@ export class NodeFiles implements HostFiles {
 
   async read(path: string): Promise<Uint8Array> {
     return readFile(path);
+  }
+
+  async open(path: string): Promise<OpenedFile> {
+    const file = await open(path, 'r');
+    const close = () => file.close();
+    return {
+      info: async () => fileInfo(await file.stat()),
+      read: async (offset, length) => {
+        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, offset);
+        return buffer.subarray(0, bytesRead);
+      },
+      close,
+      [Symbol.asyncDispose]: close,
+    };
   }
 
   async write(path: string, data: Uint8Array | string, options: { mode?: number } = {}): Promise<void> {

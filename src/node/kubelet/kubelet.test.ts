@@ -1,4 +1,5 @@
-import { NODES, LEASES, PODS } from '#api/generated/resources.ts';
+import { LEASES, NODES, PODS } from '#api/generated/resources.ts';
+import { parseTime } from '#machinery/clock/clock.ts';
 import { describe, expect, test } from 'vitest';
 import { startTestNode, testContainer, testPod } from './testing/test-node.ts';
 
@@ -20,7 +21,7 @@ describe('Kubelet', () => {
     const first = api.peek(LEASES, { namespace: 'kube-node-lease', name: 'node-1' })?.spec.renewTime;
     await executor.advance(30_000);
     const later = api.peek(LEASES, { namespace: 'kube-node-lease', name: 'node-1' })?.spec.renewTime;
-    expect(Date.parse(later ?? '') - Date.parse(first ?? '')).toBe(30_000);
+    expect((parseTime(later ?? '') ?? 0) - (parseTime(first ?? '') ?? 0)).toBe(30_000);
     await kubelet.stop();
   });
 

@@ -9,6 +9,7 @@ import type { ContainerRuntime } from '../runtime/contract.ts';
 import type { PodVolumes } from '../volume/contract.ts';
 import { collectGarbage, type GarbageTimes } from './gc/garbage.ts';
 import { Images } from './images/images.ts';
+import { rotateLogs } from './logs/rotate.ts';
 import { NodeAgent } from './node/agent.ts';
 import { nodeCapacity, type NodeIdentity } from './node/facts.ts';
 import { NodeLease } from './node/lease.ts';
@@ -136,16 +137,21 @@ export class Kubelet {
   async #collect(parts: Parts, signal: AbortSignal): Promise<void> {
     const times: GarbageTimes = {};
     await parts.set.synced;
-    while (!signal.aborted) {
-      await collectGarbage(parts.services, parts.set, times).catch((error: unknown) => {
+    for (let round = 0; !signal.aborted; round += 1) {
+      try {
+        await rotateLogs(parts.services, parts.set);
+        if (round % GC_ROUNDS === 0) await collectGarbage(parts.services, parts.set, times);
+      } catch (error) {
         if (!signal.aborted) this.#deps.log.warn('garbage collection failed', { error: String(error) });
-      });
-      await this.#deps.executor.clock.sleep(GC_MS, { signal }).catch(() => undefined);
+      }
+      await this.#deps.executor.clock.sleep(HOUSEKEEPING_MS, { signal }).catch(() => undefined);
     }
   }
 }
 
-const GC_MS = 30_000;
+// Upstream looks at logs every ten seconds, and collects garbage every minute.
+const HOUSEKEEPING_MS = 10_000;
+const GC_ROUNDS = 6;
 
 interface Parts {
   readonly services: PodServices;

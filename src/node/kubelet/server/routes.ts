@@ -1,0 +1,90 @@
+import type { KubeletAction } from './authentication.ts';
+
+/** What a request to the kubelet means. */
+export type KubeletRoute =
+  | { readonly type: 'healthz' }
+  | { readonly type: 'pods' }
+  | { readonly type: 'runningPods' }
+  | { readonly type: 'stats' }
+  | { readonly type: 'metrics'; readonly what: 'kubelet' | 'resource' | 'cadvisor' | 'probes' }
+  | { readonly type: 'logs'; readonly target: ContainerTarget }
+  | { readonly type: 'exec'; readonly target: ContainerTarget }
+  | { readonly type: 'attach'; readonly target: ContainerTarget }
+  | { readonly type: 'run'; readonly target: ContainerTarget }
+  | { readonly type: 'portForward'; readonly target: PodTarget };
+
+export interface PodTarget {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly uid?: string;
+}
+
+export interface ContainerTarget extends PodTarget {
+  readonly container: string;
+}
+
+/** Reads the path; undefined where the kubelet has nothing there. */
+export function parseRoute(path: string): KubeletRoute | undefined {
+  const [first = '', ...rest] = path
+    .split('/')
+    .filter((part) => part !== '')
+    .map(decodeURIComponent);
+  switch (first) {
+    case 'healthz':
+      return { type: 'healthz' };
+    case 'pods':
+      return rest.length === 0 ? { type: 'pods' } : undefined;
+    case 'runningpods':
+      return { type: 'runningPods' };
+    case 'stats':
+      return rest[0] === 'summary' ? { type: 'stats' } : undefined;
+    case 'metrics':
+      return metricsRoute(rest[0]);
+    case 'containerLogs': {
+      const target = containerTarget(rest, { withUid: false });
+      return target === undefined ? undefined : { type: 'logs', target };
+    }
+    case 'exec':
+    case 'attach':
+    case 'run': {
+      const target = containerTarget(rest, { withUid: true });
+      return target === undefined ? undefined : { type: first, target };
+    }
+    case 'portForward': {
+      const [namespace, pod, uid] = rest;
+      if (namespace === undefined || pod === undefined || rest.length > 3) return undefined;
+      return { type: 'portForward', target: { namespace, pod, ...(uid === undefined ? {} : { uid }) } };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Under which part of `nodes` the API server is asked about it. */
+export function actionOf(route: KubeletRoute, method: string): KubeletAction {
+  const verbs: Record<string, string> = { GET: 'get', HEAD: 'get', POST: 'create', PUT: 'update', DELETE: 'delete' };
+  const verb = verbs[method] ?? 'get';
+  switch (route.type) {
+    case 'stats':
+    case 'metrics':
+    case 'pods':
+    case 'healthz':
+      return { verb, subresource: route.type };
+    default:
+      return { verb, subresource: 'proxy' };
+  }
+}
+
+function metricsRoute(what: string | undefined): KubeletRoute | undefined {
+  if (what === undefined) return { type: 'metrics', what: 'kubelet' };
+  return what === 'resource' || what === 'cadvisor' || what === 'probes' ? { type: 'metrics', what } : undefined;
+}
+
+/** `NAMESPACE/POD/CONTAINER`, or `NAMESPACE/POD/UID/CONTAINER` where a uid is known. */
+function containerTarget(parts: readonly string[], options: { withUid: boolean }): ContainerTarget | undefined {
+  const [namespace, pod, third, fourth] = parts;
+  if (namespace === undefined || pod === undefined || third === undefined) return undefined;
+  if (parts.length === 3) return { namespace, pod, container: third };
+  if (parts.length !== 4 || fourth === undefined || !options.withUid) return undefined;
+  return { namespace, pod, uid: third, container: fourth };
+}
