@@ -97,7 +97,9 @@ function checkItem(usage: Usage, item: LimitRangeItem): string[] {
   const isClaim = item.type === 'PersistentVolumeClaim';
   for (const [name, value] of Object.entries(item.min ?? {})) problems.push(...checkMin(usage, { item, name, value }));
   for (const [name, value] of Object.entries(item.max ?? {})) {
-    problems.push(...(isClaim ? checkMaxRequest(usage, { item, name, value }) : checkMax(usage, { item, name, value })));
+    problems.push(
+      ...(isClaim ? checkMaxRequest(usage, { item, name, value }) : checkMax(usage, { item, name, value })),
+    );
   }
   for (const [name, value] of Object.entries(item.maxLimitRequestRatio ?? {})) {
     problems.push(...checkRatio(usage, { item, name, value }));

@@ -21,7 +21,8 @@ export function namespaceLifecycle({ view }: Pick<AdmissionDeps, 'view'>): Admis
     // Safe: the view holds Namespaces.
     const namespace = view('', 'namespaces').get(info.namespace) as Namespace | undefined;
     if (namespace === undefined) throw notFound({ group: '', resource: 'namespaces', name: info.namespace });
-    const isTerminating = namespace.status?.phase === 'Terminating' || namespace.metadata.deletionTimestamp !== undefined;
+    const isTerminating =
+      namespace.status?.phase === 'Terminating' || namespace.metadata.deletionTimestamp !== undefined;
     if (operation === 'CREATE' && isTerminating) throw terminating(request);
   };
   return { name: 'NamespaceLifecycle', mutate: check };

@@ -50,7 +50,8 @@ export function nodeTokenRefusal(
   const nodeName = nodeNameOf(user);
   if (nodeName === undefined) return undefined;
   const { bound, namespace } = request;
-  if (bound === undefined || bound.kind !== 'Pod' || bound.name === '') return 'node requested token not bound to a pod';
+  if (bound === undefined || bound.kind !== 'Pod' || bound.name === '')
+    return 'node requested token not bound to a pod';
   if (bound.uid === undefined || bound.uid === '') return 'node requested token with a pod binding without a uid';
   // Safe: the view holds Pods.
   const pod = view('', 'pods').get(bound.name, namespace) as Pod | undefined;

@@ -65,7 +65,9 @@ function keepPriority(pod: Pod, old: Pod | undefined): void {
 
 /** The lowest of the defaults, should there be several. */
 function defaultClass(classes: readonly PriorityClass[]): PriorityClass | undefined {
-  return classes.filter(({ globalDefault }) => globalDefault === true).sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
+  return classes
+    .filter(({ globalDefault }) => globalDefault === true)
+    .sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
 }
 
 function checkDefault(request: AdmissionRequest, classes: readonly PriorityClass[]): void {

@@ -186,9 +186,7 @@ class ServiceAllocation {
       return address;
     }
     const ranges = this.#ranges.map(({ range }) => range.cidr).join(',');
-    throw refuse(
-      `the provided IP (${address}) is not in the valid range. The range of valid IPs is ${ranges}`,
-    );
+    throw refuse(`the provided IP (${address}) is not in the valid range. The range of valid IPs is ${ranges}`);
   }
 
   #allocatePorts(service: Service, { old, undo }: Step): void {
@@ -217,7 +215,8 @@ class ServiceAllocation {
     if (!needsHealthCheckNodePort(service)) return;
     const check = spec.healthCheckNodePort ?? 0;
     if (check === 0) spec.healthCheckNodePort = this.#anyPort(undo);
-    else if (!held.has(check)) this.#thisPort(service, { number: check, path: path.child('healthCheckNodePort'), undo });
+    else if (!held.has(check))
+      this.#thisPort(service, { number: check, path: path.child('healthCheckNodePort'), undo });
   }
 
   /** The node port of the same port under another protocol. */
@@ -241,10 +240,7 @@ class ServiceAllocation {
     return this.#ports.first + position;
   }
 
-  #thisPort(
-    service: Service,
-    { number, path, undo }: { number: number; path: FieldPath; undo: (() => void)[] },
-  ): void {
+  #thisPort(service: Service, { number, path, undo }: { number: number; path: FieldPath; undo: (() => void)[] }): void {
     const position = number - this.#ports.first;
     if (number < this.#ports.first || number > this.#ports.last) {
       const detail = `provided port is not in the valid range. The range of valid ports is ${this.#ports.first}-${this.#ports.last}`;

@@ -49,3 +49,11 @@ export function bearerToken(request: ApiRequest): string | undefined {
   const entry = protocols.split(',').find((protocol) => protocol.trim().startsWith(prefix));
   return entry === undefined ? undefined : Buffer.from(entry.trim().slice(prefix.length), 'base64url').toString();
 }
+
+/** Comes last: a bearer token that nobody knew is a refused credential and not a missing one. */
+export const unknownTokenAuthenticator: Authenticator = {
+  authenticate: async (request) => {
+    if (bearerToken(request) !== undefined) throw unauthorized();
+    return undefined;
+  },
+};

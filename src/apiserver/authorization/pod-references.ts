@@ -23,11 +23,7 @@ export function podReferences(pod: Pod): PodReference[] {
   add('serviceaccounts', spec.serviceAccountName);
   for (const { name } of spec.imagePullSecrets ?? []) add('secrets', name);
   for (const volume of spec.volumes ?? []) addVolume(volume, pod.metadata.name ?? '', add);
-  for (const container of [
-    ...(spec.initContainers ?? []),
-    ...spec.containers,
-    ...(spec.ephemeralContainers ?? []),
-  ]) {
+  for (const container of [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])]) {
     addEnvironment(container, add);
   }
   for (const claim of pod.status?.resourceClaimStatuses ?? []) add('resourceclaims', claim.resourceClaimName);

@@ -18,9 +18,7 @@ function matchesAny(values: readonly string[], value: string): boolean {
 
 function resourceMatches(rules: readonly string[], { resource, subresource }: AuthorizationAttributes): boolean {
   const combined = subresource === '' ? resource : `${resource}/${subresource}`;
-  return rules.some(
-    (rule) => rule === '*' || rule === combined || (subresource !== '' && rule === `*/${subresource}`),
-  );
+  return rules.some((rule) => rule === '*' || rule === combined || (subresource !== '' && rule === `*/${subresource}`));
 }
 
 function nameMatches(rules: readonly string[], name: string): boolean {

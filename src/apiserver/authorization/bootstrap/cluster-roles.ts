@@ -28,10 +28,7 @@ export const CLUSTER_ROLE_DATA: Readonly<Record<string, RoleData>> = {
   'cluster-admin': { rules: [allow('*', '*', '*'), allowPaths('*', '*')] },
   'system:discovery': {
     rules: [
-      allowPaths(
-        'get',
-        '/livez /readyz /healthz /version /version/ /openapi /openapi/* /api /api/* /apis /apis/*',
-      ),
+      allowPaths('get', '/livez /readyz /healthz /version /version/ /openapi /openapi/* /api /api/* /apis /apis/*'),
     ],
   },
   'system:monitoring': {

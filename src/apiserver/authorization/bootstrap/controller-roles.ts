@@ -203,11 +203,7 @@ export const CONTROLLER_ROLES: Readonly<Record<string, readonly PolicyRule[]>> =
   'ttl-controller': [allow('update patch list watch', 'core', 'nodes'), recordEvents()],
   'certificate-controller': [
     allow('get list watch delete', 'certificates.k8s.io', 'certificatesigningrequests'),
-    allow(
-      'update',
-      'certificates.k8s.io',
-      'certificatesigningrequests/status certificatesigningrequests/approval',
-    ),
+    allow('update', 'certificates.k8s.io', 'certificatesigningrequests/status certificatesigningrequests/approval'),
     allow('approve', 'certificates.k8s.io', 'signers', 'kubernetes.io/kube-apiserver-client-kubelet'),
     allow(
       'sign',

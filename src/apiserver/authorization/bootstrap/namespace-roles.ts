@@ -15,11 +15,7 @@ export interface NamespaceRoleData {
 const leaderLock = (component: string, extraAccounts: readonly string[], rules: readonly PolicyRule[]) => ({
   namespace: 'kube-system' as const,
   name: `system::leader-locking-${component}`,
-  rules: [
-    allow('watch', 'core', 'configmaps'),
-    allow('get update', 'core', 'configmaps', component),
-    ...rules,
-  ],
+  rules: [allow('watch', 'core', 'configmaps'), allow('get update', 'core', 'configmaps', component), ...rules],
   subjects: [`u:system:${component}`, `s:kube-system/${component}`, ...extraAccounts],
 });
 
@@ -49,18 +45,16 @@ export const NAMESPACE_ROLES: readonly NamespaceRoleData[] = [
     rules: [allow('get list watch delete', 'core', 'secrets'), recordEvents()],
     subjects: ['s:kube-system/token-cleaner'],
   },
-  leaderLock('kube-controller-manager', ['s:kube-system/leader-election-controller'], [
-    allow('get watch list create update', 'coordination.k8s.io', 'leases'),
-  ]),
+  leaderLock(
+    'kube-controller-manager',
+    ['s:kube-system/leader-election-controller'],
+    [allow('get watch list create update', 'coordination.k8s.io', 'leases')],
+  ),
   leaderLock('kube-scheduler', [], []),
   {
     namespace: 'kube-public',
     name: 'system:controller:bootstrap-signer',
-    rules: [
-      allow(READ, 'core', 'configmaps'),
-      allow('update', 'core', 'configmaps', 'cluster-info'),
-      recordEvents(),
-    ],
+    rules: [allow(READ, 'core', 'configmaps'), allow('update', 'core', 'configmaps', 'cluster-info'), recordEvents()],
     subjects: ['s:kube-system/bootstrap-signer'],
   },
 ];

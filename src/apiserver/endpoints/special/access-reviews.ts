@@ -44,7 +44,10 @@ export function accessReviewHandlers(authorizer: Authorizer): Map<string, Handle
   ] satisfies [string, Handler][]);
 }
 
-async function answer(review: KubeObject & Record<string, unknown>, options: { user: UserInfo; authorizer: Authorizer }) {
+async function answer(
+  review: KubeObject & Record<string, unknown>,
+  options: { user: UserInfo; authorizer: Authorizer },
+) {
   const question = attributesOf(review, options.user);
   const decision = await options.authorizer.authorize(question);
   const status = {

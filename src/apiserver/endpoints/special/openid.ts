@@ -27,9 +27,6 @@ export function openidHandlers(options: {
         return jsonResponse(200, configuration, cached);
       },
     ],
-    [
-      KEYS_PATH,
-      async () => jsonResponse(200, keySet, { ...cached, 'content-type': 'application/jwk-set+json' }),
-    ],
+    [KEYS_PATH, async () => jsonResponse(200, keySet, { ...cached, 'content-type': 'application/jwk-set+json' })],
   ]);
 }
