@@ -17,7 +17,13 @@ import { deadline, REQUEST_TIMEOUT_MS } from './pipeline/stages/deadline.ts';
 import { flowControl, READS_IN_FLIGHT_MAX, WRITES_IN_FLIGHT_MAX } from './pipeline/stages/flow-control.ts';
 import { impersonation } from './pipeline/stages/impersonation.ts';
 import { measure } from './pipeline/stages/measure.ts';
-import { type ApiRequest, type ApiResponse, type Handler, type RequestContext, textResponse } from './pipeline/types.ts';
+import {
+  type ApiRequest,
+  type ApiResponse,
+  type Handler,
+  type RequestContext,
+  textResponse,
+} from './pipeline/types.ts';
 import type { ServerCore } from './server-core.ts';
 import type { ApiServerDeps, FromParts, HealthCheck, ResourceView, ServerParts } from './server-parts.ts';
 import { type RecordedWrite, WriteCauses } from './storage/causes.ts';
@@ -30,6 +36,8 @@ export interface ApiServer {
   readonly parts: ServerParts;
   /** The latest writes with who made them and why. */
   writes(options?: { key?: string }): RecordedWrite[];
+  /** Forgets the past: reads and watches from before now fail with 410. Happens by itself every five minutes, too. */
+  compact(): Promise<void>;
   /** Never rejects: failures are answered as Status objects. */
   handle(request: ApiRequest): Promise<ApiResponse>;
   /** Ends watches and waits for requests in flight. Does not close the store. */
@@ -78,10 +86,7 @@ class Server implements ApiServer {
       storageOf: (definition) => this.#storageOf(definition),
     };
     const special = fromParts(deps.special ?? new Map<string, Handler>(), parts);
-    this.#handler = compose(
-      this.#stages(core, parts),
-      dispatcher(core, { special, paths: this.#paths(core, parts) }),
-    );
+    this.#handler = compose(this.#stages(core, parts), dispatcher(core, { special, paths: this.#paths(core, parts) }));
   }
 
   handle(request: ApiRequest): Promise<ApiResponse> {
@@ -90,6 +95,10 @@ class Server implements ApiServer {
 
   writes(options?: { key?: string }): RecordedWrite[] {
     return this.#causes.list(options);
+  }
+
+  compact(): Promise<void> {
+    return this.#hub.compact();
   }
 
   async close(): Promise<void> {
@@ -199,7 +208,11 @@ class Server implements ApiServer {
         },
       },
       { name: 'informer-sync', endpoints: ['readyz'], check: () => undefined },
-      { name: 'shutdown', endpoints: ['readyz'], check: () => (this.#isClosing ? 'process is shutting down' : undefined) },
+      {
+        name: 'shutdown',
+        endpoints: ['readyz'],
+        check: () => (this.#isClosing ? 'process is shutting down' : undefined),
+      },
     ];
   }
 
@@ -248,9 +261,11 @@ class Parts implements ServerParts {
   }
 
   view(group: string, resource: string): ResourceView {
-    const definition = this.registry.all().find(
-      (candidate) => candidate.group === group && candidate.resource === resource && candidate.storedAs === undefined,
-    );
+    const definition = this.registry
+      .all()
+      .find(
+        (candidate) => candidate.group === group && candidate.resource === resource && candidate.storedAs === undefined,
+      );
     const cache = this.#hub.loadedCache(definition?.storagePrefix ?? '');
     if (cache === undefined) throw new Error(`resource "${resource}" of group "${group}" is not stored`);
     return viewOf(cache);

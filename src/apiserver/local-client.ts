@@ -122,7 +122,11 @@ export class LocalClient implements Client {
     });
   }
 
-  async delete<T extends KubeObject>(resource: ResourceType<T>, name: ObjectName, options: DeleteOptions = {}): Promise<T> {
+  async delete<T extends KubeObject>(
+    resource: ResourceType<T>,
+    name: ObjectName,
+    options: DeleteOptions = {},
+  ): Promise<T> {
     return this.#object<T>({
       method: 'DELETE',
       path: objectPath(resource, name),
@@ -145,6 +149,7 @@ export class LocalClient implements Client {
     resource: ResourceType<T>,
     options: WatchOptions,
   ): AsyncGenerator<WatchEvent<T>, void, undefined> {
+    if (options.signal.aborted) return;
     const query = listQuery(options);
     query.set('watch', 'true');
     if (options.allowWatchBookmarks === true) query.set('allowWatchBookmarks', 'true');
@@ -210,6 +215,7 @@ export class LocalClient implements Client {
   }
 
   async #send(call: Call): Promise<ApiResponse> {
+    call.signal?.throwIfAborted();
     const bytes = call.body === undefined ? NO_BODY : encodeJson(call.body);
     const contentType = call.contentType ?? 'application/json';
     const headers = call.body === undefined ? this.#headers : { ...this.#headers, 'content-type': contentType };
@@ -218,7 +224,10 @@ export class LocalClient implements Client {
     throw failureOf(response.status, await collect(response));
   }
 
-  #request(call: Call, { bytes, headers }: { bytes: Uint8Array; headers: Readonly<Record<string, string>> }): ApiRequest {
+  #request(
+    call: Call,
+    { bytes, headers }: { bytes: Uint8Array; headers: Readonly<Record<string, string>> },
+  ): ApiRequest {
     const { cause } = this.#options;
     return {
       method: call.method,

@@ -1,7 +1,9 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { RequestContext, RequestInfo } from './pipeline/types.ts';
 
-const DURATION_BUCKETS_SECONDS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
+const DURATION_BUCKETS_SECONDS = [
+  0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
+];
 /** Label sets remembered; more come only from clients that make up resources. */
 const CHILDREN_MAX = 5_000;
 const VERBS: Readonly<Record<string, string>> = {
@@ -93,7 +95,10 @@ export class Metrics {
       scope,
       component: 'apiserver',
     };
-    const child = { count: this.#requests.labels({ ...labels, code: String(code) }), duration: this.#durations.labels(labels) };
+    const child = {
+      count: this.#requests.labels({ ...labels, code: String(code) }),
+      duration: this.#durations.labels(labels),
+    };
     this.#children.set(key, child);
     return child;
   }

@@ -5,7 +5,14 @@ import type { Logger } from '#machinery/log/logger.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { SchemaSet } from '#machinery/schema/schema.ts';
 import type { Store } from '#store/store.ts';
-import type { AdmissionPlugin, Authenticator, Authorizer, Handler, RequestContext, UserInfo } from './pipeline/types.ts';
+import type {
+  AdmissionPlugin,
+  Authenticator,
+  Authorizer,
+  Handler,
+  RequestContext,
+  UserInfo,
+} from './pipeline/types.ts';
 
 /** One change of a stored object, as the server's own parts see it. Objects are deep-frozen, without managedFields. */
 export interface ViewChange {

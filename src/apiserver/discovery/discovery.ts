@@ -75,7 +75,8 @@ class Fingerprint {
 
   current(): number {
     const now = this.#registry.all();
-    const isSame = now.length === this.#seen.length && now.every((definition, index) => definition === this.#seen[index]);
+    const isSame =
+      now.length === this.#seen.length && now.every((definition, index) => definition === this.#seen[index]);
     if (!isSame) {
       this.#seen = now;
       this.#number++;

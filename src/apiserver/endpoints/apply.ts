@@ -42,7 +42,12 @@ export async function apply(call: Call, { body, mode, options }: ApplyRequest): 
 
 function merged(
   call: Call,
-  { live, applied, mode, options }: { live: KubeObject | undefined; applied: KubeObject; mode: WriteMode; options: WriteOptions },
+  {
+    live,
+    applied,
+    mode,
+    options,
+  }: { live: KubeObject | undefined; applied: KubeObject; mode: WriteMode; options: WriteOptions },
 ): KubeObject {
   const { object, managedFields } = applyConfiguration({
     live,
@@ -67,7 +72,9 @@ function decodeApplied(call: Call, { value, duplicates }: RawBody, { fieldValida
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw badRequest('error decoding YAML: the applied configuration must be an object');
   }
-  const decoded = compileSchema(storage.schemas, definition.schemaName, { zeroes: 'keep' }).decode(value, { mode: 'prune' });
+  const decoded = compileSchema(storage.schemas, definition.schemaName, { zeroes: 'keep' }).decode(value, {
+    mode: 'prune',
+  });
   const [first] = decoded.errors;
   if (first !== undefined) throw badRequest(`failed to create typed patch object: ${first.path}: ${first.message}`);
   const findings = [

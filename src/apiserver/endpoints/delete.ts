@@ -93,8 +93,13 @@ async function tryDelete(call: Call, current: Entry, options: DeletionOptions): 
   const { definition, core, storage } = call;
   const object = servedObject(definition, current);
   const nowMs = core.executor.clock.now();
-  const step = isNamespace(call) ? planNamespace(call, object, options) : planDeletion(definition, object, { options, nowMs });
-  await admitValidating(call, admissionRequest(call, { operation: 'DELETE', oldObject: object, isDryRun: options.isDryRun }));
+  const step = isNamespace(call)
+    ? planNamespace(call, object, options)
+    : planDeletion(definition, object, { options, nowMs });
+  await admitValidating(
+    call,
+    admissionRequest(call, { operation: 'DELETE', oldObject: object, isDryRun: options.isDryRun }),
+  );
   if (step.type === 'pending') return { type: 'kept', entry: current };
   if (options.isDryRun) return { type: 'dryRun', object };
   if (step.type === 'mark') {
@@ -119,7 +124,11 @@ function isNamespace({ definition }: Call): boolean {
 }
 
 // A namespace first becomes Terminating; it goes when its content is gone and `spec.finalizers` is empty.
-function planNamespace(call: Call, namespace: KubeObject, options: DeletionOptions): { type: 'remove' | 'mark' | 'pending' } {
+function planNamespace(
+  call: Call,
+  namespace: KubeObject,
+  options: DeletionOptions,
+): { type: 'remove' | 'mark' | 'pending' } {
   checkPreconditions(call.definition, namespace, options);
   const nowMs = call.core.executor.clock.now();
   const wasDeleting = namespace.metadata.deletionTimestamp !== undefined;

@@ -47,7 +47,10 @@ const SUBRESOURCES: Readonly<Record<string, Endpoint>> = {
 };
 
 /** Finds the endpoint of an authorized request: a special handler, or the generic one of the verb. */
-export function dispatcher(core: ServerCore, handlers: { special: ReadonlyMap<string, Handler>; paths: Handler }): Handler {
+export function dispatcher(
+  core: ServerCore,
+  handlers: { special: ReadonlyMap<string, Handler>; paths: Handler },
+): Handler {
   return async (context) => {
     const { info } = context;
     if (!info.isResourceRequest) return handlers.paths(context);
@@ -66,7 +69,11 @@ export function pageNotFound(): ApiResponse {
   return textResponse(404, '404 page not found\n');
 }
 
-async function serveResource(core: ServerCore, context: RequestContext, definition: ResourceDefinition): Promise<ApiResponse> {
+async function serveResource(
+  core: ServerCore,
+  context: RequestContext,
+  definition: ResourceDefinition,
+): Promise<ApiResponse> {
   const { info } = context;
   if (definition.resource === 'bindings' && definition.group === '') return serveBindings(core, context);
   const endpoint = VERBS[info.verb];
@@ -98,7 +105,8 @@ function servesVerb({ verbs }: SubresourceDefinition, verb: string): boolean {
 
 // Objects are named inside their scope: no pod without a namespace, no node within one.
 function isInScope({ info }: RequestContext, definition: ResourceDefinition): boolean {
-  if (definition.namespaced) return info.namespace !== '' || info.verb === 'list' || info.verb === 'watch' || info.name === '';
+  if (definition.namespaced)
+    return info.namespace !== '' || info.verb === 'list' || info.verb === 'watch' || info.name === '';
   return info.namespace === '' || definition.resource === 'namespaces';
 }
 

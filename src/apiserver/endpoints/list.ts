@@ -26,7 +26,8 @@ export function listQueryOf({ context, definition }: Call): ListQuery {
     if (resourceVersion === '') {
       errors.push(forbiddenValue(path, 'resourceVersionMatch is forbidden unless resourceVersion is provided'));
     }
-    if (continueToken !== '') errors.push(forbiddenValue(path, 'resourceVersionMatch is forbidden when continue is provided'));
+    if (continueToken !== '')
+      errors.push(forbiddenValue(path, 'resourceVersionMatch is forbidden when continue is provided'));
     if (!isKnown) errors.push(notSupported(path, match, ['Exact', 'NotOlderThan', '']));
     if (match === 'Exact' && resourceVersion === '0') {
       errors.push(forbiddenValue(path, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));

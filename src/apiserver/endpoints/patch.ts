@@ -78,7 +78,9 @@ export function applyPatch(
   try {
     if (type === 'json') return applyJsonPatch(document, body.value);
     if (typeof body.value !== 'object' || body.value === null || Array.isArray(body.value)) {
-      throw badRequest(`json: cannot unmarshal ${Array.isArray(body.value) ? 'array' : typeof body.value} into Go value of type map[string]interface {}`);
+      throw badRequest(
+        `json: cannot unmarshal ${Array.isArray(body.value) ? 'array' : typeof body.value} into Go value of type map[string]interface {}`,
+      );
     }
     if (type === 'merge') return applyMergePatch(document, body.value);
     return applyStrategicMergePatch(document, body.value, storage.schemas, schemaName ?? storage.definition.schemaName);
@@ -99,7 +101,8 @@ function patched(
     { value, duplicates: type === 'json' ? [] : body.duplicates },
     {
       fieldValidation: options.fieldValidation,
-      fail: (reason) => invalidObject({ group: '', kind: '', name: '' }, [invalidValue(new FieldPath('patch'), body.value, reason)]),
+      fail: (reason) =>
+        invalidObject({ group: '', kind: '', name: '' }, [invalidValue(new FieldPath('patch'), body.value, reason)]),
     },
   );
   matchName(call, object);

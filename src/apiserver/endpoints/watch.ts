@@ -53,7 +53,10 @@ function checkInitialEvents(query: URLSearchParams): boolean {
   const wanted = query.get('sendInitialEvents');
   const path = new FieldPath('resourceVersionMatch');
   if (wanted === null || wanted === '') {
-    if (match !== '') errors.push(forbiddenValue(path, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'));
+    if (match !== '')
+      errors.push(
+        forbiddenValue(path, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'),
+      );
   } else if (match === '') {
     errors.push(forbiddenValue(path, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'));
   } else if (match !== 'NotOlderThan') {
@@ -66,9 +69,13 @@ function checkInitialEvents(query: URLSearchParams): boolean {
 /** Ends the watch after its time, or when its client is gone. */
 function limitedTime({ context, core }: Call, source: WatchSource): WatchSource {
   const { signal, query } = context.request;
-  const timer = core.executor.clock.setTimeout(() => source.close(), timeoutSeconds(query, core.executor.random.float()) * 1000, {
-    unref: true,
-  });
+  const timer = core.executor.clock.setTimeout(
+    () => source.close(),
+    timeoutSeconds(query, core.executor.random.float()) * 1000,
+    {
+      unref: true,
+    },
+  );
   const close = (): void => {
     timer.cancel();
     signal.removeEventListener('abort', close);

@@ -94,7 +94,12 @@ export class OpenApi {
       components: {
         schemas: writer.definitions(this.#rootsOf(definitions)),
         securitySchemes: {
-          BearerToken: { type: 'apiKey', description: 'Bearer Token authentication', name: 'authorization', in: 'header' },
+          BearerToken: {
+            type: 'apiKey',
+            description: 'Bearer Token authentication',
+            name: 'authorization',
+            in: 'header',
+          },
         },
       },
     };
@@ -122,7 +127,10 @@ export class OpenApi {
 
   /** The kinds of these resources, their lists, and what their subresources speak. */
   #rootsOf(definitions: readonly ResourceDefinition[]): string[] {
-    const roots = new Set(['io.k8s.apimachinery.pkg.apis.meta.v1.Status', 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions']);
+    const roots = new Set([
+      'io.k8s.apimachinery.pkg.apis.meta.v1.Status',
+      'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions',
+    ]);
     for (const { schemaName, subresources } of definitions) {
       roots.add(schemaName);
       roots.add(`${schemaName}List`);

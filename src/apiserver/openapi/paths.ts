@@ -28,7 +28,9 @@ export function pathsOf(
   { dialect, reference }: { dialect: Dialect; reference: (name: string) => Json },
 ): Json {
   const root = definition.group === '' ? `/api/${definition.version}` : `/apis/${apiVersionOf(definition)}`;
-  const base = definition.namespaced ? `${root}/namespaces/{namespace}/${definition.resource}` : `${root}/${definition.resource}`;
+  const base = definition.namespaced
+    ? `${root}/namespaces/{namespace}/${definition.resource}`
+    : `${root}/${definition.resource}`;
   const writer = new OperationWriter(definition, dialect, reference(definition.schemaName));
   const paths: Json = {};
   const add = (path: string, verbs: readonly string[], subresource?: SubresourceDefinition): void => {
@@ -36,7 +38,9 @@ export function pathsOf(
     const operations = verbs.filter((verb) => served.some((known) => known === verb));
     if (operations.length === 0) return;
     paths[path] = {
-      ...Object.fromEntries(operations.map((verb) => [METHODS[verb]?.method ?? verb, writer.operation(verb, path, subresource)])),
+      ...Object.fromEntries(
+        operations.map((verb) => [METHODS[verb]?.method ?? verb, writer.operation(verb, path, subresource)]),
+      ),
       parameters: pathParameters(path, dialect),
     };
   };
@@ -77,16 +81,27 @@ class OperationWriter {
   #v3(verb: string): Json {
     const content = { 'application/json': { schema: this.#schema } };
     const bodyTypes = verb === 'patch' ? PATCH_TYPES : ['application/json'];
-    const bodyContent = Object.fromEntries(bodyTypes.map((type) => [type, { schema: verb === 'patch' ? { type: 'object' } : this.#schema }]));
+    const bodyContent = Object.fromEntries(
+      bodyTypes.map((type) => [type, { schema: verb === 'patch' ? { type: 'object' } : this.#schema }]),
+    );
     return {
-      parameters: queryParameters(verb).map(({ name, type }) => ({ name, in: 'query', schema: { type, uniqueItems: true } })),
+      parameters: queryParameters(verb).map(({ name, type }) => ({
+        name,
+        in: 'query',
+        schema: { type, uniqueItems: true },
+      })),
       ...(hasBody(verb) ? { requestBody: { required: true, content: bodyContent } } : {}),
       responses: { '200': { description: 'OK', content }, '401': { description: 'Unauthorized' } },
     };
   }
 
   #v2(verb: string): Json {
-    const body = { name: 'body', in: 'body', required: true, schema: verb === 'patch' ? { type: 'object' } : this.#schema };
+    const body = {
+      name: 'body',
+      in: 'body',
+      required: true,
+      schema: verb === 'patch' ? { type: 'object' } : this.#schema,
+    };
     return {
       consumes: verb === 'patch' ? PATCH_TYPES : ['*/*'],
       produces: ['application/json', 'application/yaml'],
@@ -116,13 +131,26 @@ function queryParameters(verb: string): { name: string; type: string }[] {
     case 'update':
       return [text('pretty'), text('dryRun'), text('fieldManager'), text('fieldValidation')];
     case 'patch':
-      return [text('pretty'), text('dryRun'), text('fieldManager'), text('fieldValidation'), { name: 'force', type: 'boolean' }];
+      return [
+        text('pretty'),
+        text('dryRun'),
+        text('fieldManager'),
+        text('fieldValidation'),
+        { name: 'force', type: 'boolean' },
+      ];
     case 'delete':
     case 'deletecollection':
-      return [text('pretty'), text('dryRun'), { name: 'gracePeriodSeconds', type: 'integer' }, text('propagationPolicy')];
+      return [
+        text('pretty'),
+        text('dryRun'),
+        { name: 'gracePeriodSeconds', type: 'integer' },
+        text('propagationPolicy'),
+      ];
     case 'list':
       return [
-        ...['pretty', 'continue', 'fieldSelector', 'labelSelector', 'resourceVersion', 'resourceVersionMatch'].map(text),
+        ...['pretty', 'continue', 'fieldSelector', 'labelSelector', 'resourceVersion', 'resourceVersionMatch'].map(
+          text,
+        ),
         { name: 'limit', type: 'integer' },
         { name: 'timeoutSeconds', type: 'integer' },
         { name: 'watch', type: 'boolean' },

@@ -81,7 +81,11 @@ export class SchemaWriter {
       case 'array':
         return { type: 'array', items: this.#item(schema.items, owner, onReference), ...listExtensions(schema) };
       case 'map':
-        return { type: 'object', additionalProperties: this.#item(schema.items, owner, onReference), ...mapExtensions(schema) };
+        return {
+          type: 'object',
+          additionalProperties: this.#item(schema.items, owner, onReference),
+          ...mapExtensions(schema),
+        };
       case 'ref':
         onReference(schema.ref ?? '');
         return this.reference(schema.ref ?? '');

@@ -45,6 +45,16 @@ export class ChangeRing {
     return this.#changes.slice(low).map(({ change }) => change);
   }
 
+  /** Drops everything up to `revision`. */
+  forget(revision: Revision): void {
+    for (let oldest = this.#changes[this.#head]; oldest !== undefined; oldest = this.#changes[this.#head]) {
+      if (oldest.change.revision > revision) break;
+      this.#head++;
+      this.#bytes -= oldest.change.bytes;
+    }
+    this.#completeAfter = Math.max(this.#completeAfter, revision);
+  }
+
   #trim(nowMs: number): void {
     for (;;) {
       const oldest = this.#changes[this.#head];

@@ -13,6 +13,8 @@ const ROOT = '/registry/';
 const FRESH_WAIT_MS = 3_000;
 /** How often watchers that ask for bookmarks get one. */
 const BOOKMARK_EVERY_MS = 60_000;
+/** Upstream's `--etcd-compaction-interval`. */
+const COMPACT_EVERY_MS = 5 * 60_000;
 
 export interface HubDeps {
   readonly store: Store;
@@ -38,6 +40,7 @@ export class WatchHub {
   #subscription: StoreSubscription | undefined;
   #revision: Revision = 0;
   #bookmarkTimer: Disposable | undefined;
+  #compactionTimer: Disposable | undefined;
   #isClosed = false;
   #failure: Error | undefined;
 
@@ -64,6 +67,7 @@ export class WatchHub {
     await this.#subscribe(head);
     for (const definition of definitions) await this.cacheFor(definition);
     this.#scheduleBookmarks();
+    this.#scheduleCompaction(this.#revision);
   }
 
   /** The cache of a stored resource; loaded at the first call for its prefix. */
@@ -132,6 +136,12 @@ export class WatchHub {
     return this.#revision;
   }
 
+  /** Forgets what was before `revision`, here and in the store: reads and watches of that time then fail with 410. */
+  async compact(revision: Revision = this.#revision): Promise<void> {
+    await this.store.compact(revision);
+    for (const cache of this.#caches.values()) cache.forget(revision);
+  }
+
   wake(watcher: Watcher): void {
     this.#awake.push(watcher);
     if (this.#isWakePosted) return;
@@ -144,6 +154,7 @@ export class WatchHub {
     this.#isClosed = true;
     this.#subscription?.close();
     this.#bookmarkTimer?.[Symbol.dispose]();
+    this.#compactionTimer?.[Symbol.dispose]();
     for (const cache of this.#caches.values()) for (const watcher of cache.watchers.all()) watcher.end();
   }
 
@@ -213,6 +224,24 @@ export class WatchHub {
       { unref: true },
     );
     this.#bookmarkTimer = timer;
+  }
+
+  // Each time the history of before the last time goes, so that everything is kept for one interval at least.
+  #scheduleCompaction(revision: Revision): void {
+    this.#compactionTimer = this.executor.clock.setTimeout(
+      () => {
+        this.executor.post('background', () => {
+          if (this.#isClosed) return;
+          const next = this.#revision;
+          this.store
+            .compact(revision)
+            .catch((error: Error) => this.#log.warn('cannot compact the store', { error: error.message }));
+          this.#scheduleCompaction(next);
+        });
+      },
+      COMPACT_EVERY_MS,
+      { unref: true },
+    );
   }
 
   #ended(error: Error): void {

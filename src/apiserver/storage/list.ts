@@ -7,7 +7,8 @@ import { type WatchHub, tooLargeRevision } from './hub.ts';
 import { listPrefix } from './keys.ts';
 import type { ResourceCache } from './resource-cache.ts';
 import type { Selection } from './selection.ts';
-import { newSortedMap, type SortedMap, valuesOf } from './sorted-map.ts';
+import { newSortedMap, type SortedMap } from '#store/shared/sorted-map.ts';
+import { valuesOf } from './sorted-values.ts';
 
 export interface ListQuery {
   readonly selection: Selection;
@@ -71,7 +72,10 @@ async function stateFor(
   const past = position?.revision ?? (isExact ? requested : undefined);
   if (past !== undefined) {
     if (past > hub.revision) await hub.waitFor(past);
-    return { tree: cache.at(past) ?? (await readHistory(hub, cache, { revision: past, position, prefix })), revision: past };
+    return {
+      tree: cache.at(past) ?? (await readHistory(hub, cache, { revision: past, position, prefix })),
+      revision: past,
+    };
   }
   if (query.resourceVersion === '') await hub.waitForHead();
   else if (requested > hub.revision) await hub.waitFor(requested);
@@ -86,7 +90,9 @@ async function readHistory(
 ): Promise<SortedMap<Entry>> {
   try {
     const { items } = await hub.store.list({ prefix: options.prefix, revision: options.revision });
-    return newSortedMap(items.map((kv) => [kv.key, cache.entryOf(kv)]));
+    const tree = newSortedMap<Entry>();
+    for (const kv of items) tree.set(kv.key, cache.entryOf(kv));
+    return tree;
   } catch (error) {
     if (error instanceof FutureRevisionError) throw tooLargeRevision(options.revision, hub.revision);
     if (!(error instanceof CompactedError)) throw error;
@@ -94,7 +100,13 @@ async function readHistory(
   }
 }
 
-function expiredList({ position, prefix }: { position: { startKey: string } | undefined; prefix: string }): StatusError {
+function expiredList({
+  position,
+  prefix,
+}: {
+  position: { startKey: string } | undefined;
+  prefix: string;
+}): StatusError {
   if (position === undefined) return resourceExpired('The resourceVersion for the provided list is too old.');
   const { status } = resourceExpired(
     'The provided continue parameter is too old to display a consistent list result. You can start a new list ' +

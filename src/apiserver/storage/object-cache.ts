@@ -1,5 +1,4 @@
 import { decodeJson, type EncodedObject } from '#machinery/codec/json.ts';
-import { deepFreeze } from '#machinery/codec/deep.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { Entry } from './entry.ts';
 
@@ -20,17 +19,17 @@ export class ObjectCache {
     this.#bytesMax = bytesMax;
   }
 
-  /** Takes over a writer's object, so that it is not parsed again. The caller gives it away: it is frozen here. */
+  /** Takes over a writer's object, so that it is not parsed again. The caller gives it away: readers freeze it. */
   adopt(entry: Entry, object: KubeObject): void {
     const { managedFields: _, ...metadata } = object.metadata;
     metadata.resourceVersion = String(entry.revision);
-    this.#keep(entry, deepFreeze({ ...object, metadata }));
+    this.#keep(entry, { ...object, metadata });
   }
 
   parse(entry: Entry): KubeObject {
     const object = parseWithoutManagedFields(entry.encoded);
     object.metadata.resourceVersion = String(entry.revision);
-    return this.#keep(entry, deepFreeze(object));
+    return this.#keep(entry, object);
   }
 
   #keep(entry: Entry, object: KubeObject): KubeObject {

@@ -7,7 +7,7 @@ import { Change } from './change.ts';
 import { ChangeRing } from './change-ring.ts';
 import { Entry } from './entry.ts';
 import type { ObjectCache } from './object-cache.ts';
-import { newSortedMap, type SortedMap } from './sorted-map.ts';
+import { newSortedMap, type SortedMap } from '#store/shared/sorted-map.ts';
 import { WatcherIndex } from './watcher-index.ts';
 
 /** Past states kept for the next page of a list; each costs about 2 KB a later write. */
@@ -128,6 +128,12 @@ export class ResourceCache {
       this.#snapshots.delete(oldest);
       return;
     }
+  }
+
+  /** Forgets the past before `revision`. */
+  forget(revision: Revision): void {
+    this.#ring.forget(revision);
+    for (const kept of this.#snapshots.keys()) if (kept < revision) this.#snapshots.delete(kept);
   }
 
   entryOf(kv: KeyValue): Entry {

@@ -9,7 +9,7 @@ import { listPrefix } from './keys.ts';
 import { parseRevision } from './list.ts';
 import type { ResourceCache } from './resource-cache.ts';
 import type { Selection } from './selection.ts';
-import { valuesOf } from './sorted-map.ts';
+import { valuesOf } from './sorted-values.ts';
 import { FailedWatch, Watcher } from './watcher.ts';
 
 export interface WatchQuery {

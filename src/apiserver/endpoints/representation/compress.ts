@@ -17,7 +17,11 @@ export function compressed(call: Call, response: ApiResponse): ApiResponse | Pro
   const accepted = request.headers['accept-encoding'];
   if (accepted === undefined || request.localUser !== undefined || !/\bgzip\b/.test(accepted)) return response;
   if (response.type === 'stream') {
-    return { ...response, headers: gzipHeaders(response.headers), body: Readable.from(response.body).pipe(createGzip({ level: LEVEL })) };
+    return {
+      ...response,
+      headers: gzipHeaders(response.headers),
+      body: Readable.from(response.body).pipe(createGzip({ level: LEVEL })),
+    };
   }
   if (response.type !== 'bytes') return response;
   const size = response.body.reduce((sum, slice) => sum + slice.length, 0);

@@ -20,11 +20,7 @@ const FRAME_HEADS: Readonly<Record<EventType, Buffer>> = {
 const FRAME_END = Buffer.from('}\n');
 
 /** How frames of a watch look for a client's representation. */
-export function frameFormOf(
-  definition: ResourceDefinition,
-  { shape }: Representation,
-  nowMs: () => number,
-): FrameForm {
+export function frameFormOf(definition: ResourceDefinition, { shape }: Representation, nowMs: () => number): FrameForm {
   const key = `${apiVersionOf(definition)} ${shape.type} ${shape.type === 'table' ? `${shape.version}${shape.includeObject}` : ''}`;
   switch (shape.type) {
     case 'object':
@@ -32,7 +28,10 @@ export function frameFormOf(
         ? { key, frame: (type, entry) => new StoredFrame(type, entry) }
         : { key, frame: (type, entry) => shapedFrame(definition, type, entry, (object) => object) };
     case 'partial':
-      return { key, frame: (type, entry) => shapedFrame(definition, type, entry, (o) => partialObject(o, shape.version)) };
+      return {
+        key,
+        frame: (type, entry) => shapedFrame(definition, type, entry, (o) => partialObject(o, shape.version)),
+      };
     case 'table':
       return {
         key,

@@ -24,7 +24,8 @@ export async function respondList(call: Call, page: ListPage): Promise<ApiRespon
   if (representation.isFrozen) {
     return frozenResponse(await frozenList(core.executor, definition, page.entries, metadata));
   }
-  const isJson = representation.shape.type === 'object' && representation.encoding === 'json' && !representation.isPretty;
+  const isJson =
+    representation.shape.type === 'object' && representation.encoding === 'json' && !representation.isPretty;
   if (isJson && servesStoredBytes(definition)) return compressed(call, plainList(call, page.entries, metadata));
   return compressed(call, encode(await shapedList(call, page.entries, metadata, representation), representation, 200));
 }

@@ -5,7 +5,11 @@ import { isTrue } from '../../pipeline/request-info.ts';
 /** What an answer shows of an object. */
 export type Shape =
   | { readonly type: 'object' }
-  | { readonly type: 'table'; readonly version: 'v1' | 'v1beta1'; readonly includeObject: 'None' | 'Metadata' | 'Object' }
+  | {
+      readonly type: 'table';
+      readonly version: 'v1' | 'v1beta1';
+      readonly includeObject: 'None' | 'Metadata' | 'Object';
+    }
   | { readonly type: 'partial'; readonly version: 'v1' | 'v1beta1' };
 
 export interface Representation {
@@ -54,7 +58,9 @@ function shapeOf({ parameters }: MediaRange, request: ApiRequest): Shape | undef
   const version = parameters.get('v') ?? 'v1';
   if (parameters.get('g') !== META_GROUP || (version !== 'v1' && version !== 'v1beta1')) return undefined;
   if (as === 'Table') return { type: 'table', version, includeObject: includeObjectOf(request) };
-  return as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList' ? { type: 'partial', version } : undefined;
+  return as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList'
+    ? { type: 'partial', version }
+    : undefined;
 }
 
 function includeObjectOf({ query }: ApiRequest): 'None' | 'Metadata' | 'Object' {

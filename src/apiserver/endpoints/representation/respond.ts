@@ -17,7 +17,8 @@ const JSON_HEADERS = { 'content-type': 'application/json' };
 export function respondEntry(call: Call, entry: Entry, status = 200): ApiResponse | Promise<ApiResponse> {
   const representation = negotiate(call.context.request);
   if (representation.isFrozen) return frozenResponse(frozenObject(call.definition, entry), status);
-  const isPlain = representation.shape.type === 'object' && representation.encoding === 'json' && !representation.isPretty;
+  const isPlain =
+    representation.shape.type === 'object' && representation.encoding === 'json' && !representation.isPretty;
   if (isPlain && servesStoredBytes(call.definition)) {
     const slices = entry.slices();
     slices.push(NEWLINE);

@@ -8,12 +8,14 @@ import type { Call } from '../call.ts';
 import { respondValue } from '../representation/respond.ts';
 import { admissionRequest, admitMutating, admitValidating } from '../write/admit.ts';
 import { readBody } from '../write/body.ts';
-import { mainMode } from '../write/carry-over.ts';
+import type { WriteMode } from '../write/carry-over.ts';
 import { invalidObject, writeOptions } from '../write/options.ts';
 import { updateObject } from '../write/update.ts';
 import { objectAt } from './modes.ts';
 
 export const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
+
+const BINDING_MODE: WriteMode = { subresource: 'binding', rules: 'own', raisesGeneration: false, reset: () => {} };
 
 interface Binding extends KubeObject {
   target?: { kind?: string; name?: string };
@@ -32,13 +34,20 @@ export async function binding(call: Call): Promise<ApiResponse> {
     throw badRequest('name in URL does not match name in Binding object');
   }
   const node = checkTarget(body, name);
-  const admission = admissionRequest(call, { operation: 'CREATE', object: body, kind: 'Binding', isDryRun: options.isDryRun });
+  const admission = admissionRequest(call, {
+    operation: 'CREATE',
+    object: body,
+    kind: 'Binding',
+    isDryRun: options.isDryRun,
+  });
   await admitMutating(call, admission);
   await admitValidating(call, admission);
   await updateObject(call, {
     name,
-    mode: { ...mainMode(call.definition), subresource: 'binding', reset: () => {} },
+    mode: BINDING_MODE,
     options,
+    // As upstream: who schedules owns no fields.
+    keepsManagedFields: true,
     check: (live) => checkPod(live, { name, body }),
     change: (live) => assigned(call, live, { node, body }),
   });
@@ -50,7 +59,10 @@ function checkTarget({ target }: Binding, name: string): string {
   const { kind = '', name: node = '' } = target ?? {};
   const errors = [];
   if (kind !== '' && kind !== 'Node') {
-    errors.push({ ...invalidValue(path.child('kind'), kind, ''), message: `Unsupported value: "${kind}": supported values: "Node", "<empty>"` });
+    errors.push({
+      ...invalidValue(path.child('kind'), kind, ''),
+      message: `Unsupported value: "${kind}": supported values: "Node", "<empty>"`,
+    });
   }
   if (node === '') errors.push(required(path.child('name'), ''));
   if (errors.length > 0) throw invalidObject({ group: '', kind: 'Binding', name }, errors);
@@ -73,7 +85,8 @@ function checkPod(pod: KubeObject, { name, body }: { name: string; body: Binding
     throw conflict(target, `pod ${name} is already assigned to node ${JSON.stringify(node)}`);
   }
   const gates = spec['schedulingGates'];
-  if (Array.isArray(gates) && gates.length > 0) throw conflict(target, `pod ${name} has non-empty .spec.schedulingGates`);
+  if (Array.isArray(gates) && gates.length > 0)
+    throw conflict(target, `pod ${name} has non-empty .spec.schedulingGates`);
 }
 
 function assigned(call: Call, live: KubeObject, { node, body }: { node: string; body: Binding }): KubeObject {

@@ -65,7 +65,9 @@ async function evict(call: Call, options: ReturnType<typeof deletionOptionsOf>):
 /** Pods that are over, not started, or on their way out disrupt nothing. */
 function canIgnoreBudget(pod: KubeObject): boolean {
   const { phase } = objectAt(pod, 'status');
-  return phase === 'Succeeded' || phase === 'Failed' || phase === 'Pending' || pod.metadata.deletionTimestamp !== undefined;
+  return (
+    phase === 'Succeeded' || phase === 'Failed' || phase === 'Pending' || pod.metadata.deletionTimestamp !== undefined
+  );
 }
 
 function isReady(pod: KubeObject): boolean {

@@ -1,10 +1,15 @@
+import { deepEqual } from '#machinery/codec/deep.ts';
 import { badRequest } from '#machinery/errors/status-error.ts';
+import { type FieldError, forbiddenValue } from '#machinery/field/field-error.ts';
+import { FieldPath } from '#machinery/field/field-path.ts';
 import { type Fields, fieldsOf, type KubeObject } from '#machinery/meta/types.ts';
 import { keepAllBut, type WriteMode } from '../write/carry-over.ts';
 
 /** `namespaces/finalize` writes `spec.finalizers` only. */
 export const FINALIZE_MODE: WriteMode = {
   subresource: 'finalize',
+  rules: 'own',
+  raisesGeneration: false,
   reset: (next, live) => {
     const finalizers = objectAt(next, 'spec')['finalizers'];
     keepAllBut(next, live, []);
@@ -18,6 +23,8 @@ export const FINALIZE_MODE: WriteMode = {
 /** `certificatesigningrequests/approval` writes the conditions of the status only. */
 export const APPROVAL_MODE: WriteMode = {
   subresource: 'approval',
+  rules: 'own',
+  raisesGeneration: false,
   reset: (next, live) => {
     const { conditions } = objectAt(next, 'status');
     keepAllBut(next, live, []);
@@ -31,17 +38,35 @@ export const APPROVAL_MODE: WriteMode = {
 /** `pods/ephemeralcontainers` writes `spec.ephemeralContainers` only. */
 export const EPHEMERAL_CONTAINERS_MODE: WriteMode = {
   subresource: 'ephemeralcontainers',
+  rules: 'own',
+  raisesGeneration: true,
   reset: (next, live) => {
     const { ephemeralContainers } = objectAt(next, 'spec');
     keepAllBut(next, live, []);
     const spec = objectAt(next, 'spec');
-    if (ephemeralContainers !== undefined) spec['ephemeralContainers'] = ephemeralContainers;
+    if (ephemeralContainers === undefined) delete spec['ephemeralContainers'];
+    else spec['ephemeralContainers'] = ephemeralContainers;
+  },
+  validate: (next, live) => {
+    const path = new FieldPath('spec.ephemeralContainers');
+    const wanted = new Map(named(objectAt(next, 'spec')['ephemeralContainers']));
+    const errors: FieldError[] = [];
+    for (const [name, container] of named(objectAt(live, 'spec')['ephemeralContainers'])) {
+      if (!wanted.has(name)) {
+        errors.push(forbiddenValue(path, `existing ephemeral containers ${JSON.stringify(name)} may not be removed\n`));
+      } else if (!deepEqual(wanted.get(name), container)) {
+        errors.push(forbiddenValue(path, `existing ephemeral containers ${JSON.stringify(name)} may not be changed\n`));
+      }
+    }
+    return errors;
   },
 };
 
 /** `pods/resize` writes the resources (and resize policy) of the containers that the pod has. */
 export const RESIZE_MODE: WriteMode = {
   subresource: 'resize',
+  rules: 'own',
+  raisesGeneration: true,
   reset: (next, live) => {
     const wanted = objectAt(next, 'spec');
     keepAllBut(next, live, []);
@@ -69,6 +94,11 @@ function resizeContainers(current: unknown, wanted: unknown): void {
       if (value !== undefined) container[field] = value;
     }
   }
+}
+
+function named(list: unknown): [string, unknown][] {
+  if (!Array.isArray(list)) return [];
+  return list.map((item: { name?: unknown }) => [String(item.name), item]);
 }
 
 /** A field that is an object; a new empty one where it is absent. */

@@ -48,7 +48,10 @@ async function patchScale(call: Call): Promise<ApiResponse> {
   const options = writeOptions(call.context, { kind: 'PatchOptions', isApply: type === 'apply' });
   const body = await readPatch(call, type);
   return write(call, options, (current) =>
-    decodeScale(call, applyPatch(call, current, { type: type === 'apply' ? 'merge' : type, body, schemaName: SCALE_SCHEMA })),
+    decodeScale(
+      call,
+      applyPatch(call, current, { type: type === 'apply' ? 'merge' : type, body, schemaName: SCALE_SCHEMA }),
+    ),
   );
 }
 
@@ -73,7 +76,9 @@ function checkWanted(call: Call, wanted: Scale, live: KubeObject): void {
   const { name = '', resourceVersion = '' } = wanted.metadata;
   const replicas = wanted.spec.replicas ?? 0;
   if (name !== '' && name !== live.metadata.name) {
-    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${live.metadata.name ?? ''})`);
+    throw badRequest(
+      `the name of the object (${name}) does not match the name on the URL (${live.metadata.name ?? ''})`,
+    );
   }
   if (resourceVersion !== '' && resourceVersion !== live.metadata.resourceVersion) {
     throw conflict(targetOf(call), OPTIMISTIC_LOCK_DETAIL);

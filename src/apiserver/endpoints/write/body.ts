@@ -62,18 +62,29 @@ export function decodeObject(
   const decoded = storage.schema.decode(value, { mode: 'prune' });
   const [first] = decoded.errors;
   if (first !== undefined) throw fail(first.message);
-  if (fieldValidation !== 'Ignore') report(call, { ...decoded, duplicates, isStrict: fieldValidation === 'Strict', fail });
+  if (fieldValidation !== 'Ignore')
+    report(call, { ...decoded, duplicates, isStrict: fieldValidation === 'Strict', fail });
   // Safe: the schema of a stored kind is an object with metadata; what is missing is filled in here.
   const fields = decoded.value as Fields & Partial<KubeObject>;
   const { metadata, kind: _kind, apiVersion: _apiVersion, ...rest } = fields;
-  const object: KubeObject = { kind: definition.kind, apiVersion: apiVersionOf(definition), metadata: metadata ?? {}, ...rest };
+  const object: KubeObject = {
+    kind: definition.kind,
+    apiVersion: apiVersionOf(definition),
+    metadata: metadata ?? {},
+    ...rest,
+  };
   definition.strategy.applyDefaults?.(object);
   return object;
 }
 
 function report(
   { context }: Call,
-  findings: { unknown: readonly string[]; duplicates: readonly string[]; isStrict: boolean; fail: (reason: string) => Error },
+  findings: {
+    unknown: readonly string[];
+    duplicates: readonly string[];
+    isStrict: boolean;
+    fail: (reason: string) => Error;
+  },
 ): void {
   if (findings.unknown.length === 0 && findings.duplicates.length === 0) return;
   const texts = [
@@ -97,7 +108,9 @@ function checkKind(call: Call, value: unknown): void {
     const reason = isKnown
       ? `converting (${version}.${kind}) to (${coreName(call)}): unknown conversion`
       : `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`;
-    throw badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: ${reason}`);
+    throw badRequest(
+      `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: ${reason}`,
+    );
   }
   if (apiVersion !== '' && apiVersion !== expected) {
     throw badRequest(
@@ -118,7 +131,9 @@ function cannotHandle({ definition }: Call, value: unknown, reason: string): Err
   const given = typeof value === 'object' && value !== null ? readTypeMeta(value) : { kind: '', apiVersion: '' };
   const kind = given.kind === '' ? definition.kind : given.kind;
   const version = (given.apiVersion === '' ? definition.version : given.apiVersion).split('/').at(-1) ?? '';
-  return badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: ${reason}`);
+  return badRequest(
+    `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: ${reason}`,
+  );
 }
 
 function coreName({ definition }: Call): string {

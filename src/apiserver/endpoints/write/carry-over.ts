@@ -1,4 +1,5 @@
 import type { ResourceDefinition } from '#api/registry/resource.ts';
+import type { FieldError } from '#machinery/field/field-error.ts';
 import { deepEqual } from '#machinery/codec/deep.ts';
 import { type Fields, fieldsOf, type KubeObject } from '#machinery/meta/types.ts';
 
@@ -6,8 +7,14 @@ import { type Fields, fieldsOf, type KubeObject } from '#machinery/meta/types.ts
 export interface WriteMode {
   /** Empty for the resource itself. */
   readonly subresource: string;
+  /** Whose rules hold besides those of metadata: the kind's for its objects, for its status, or just the mode's own. */
+  readonly rules: 'object' | 'status' | 'own';
+  /** Whether a changed spec raises the generation. Only kinds that have one. */
+  readonly raisesGeneration: boolean;
   /** Resets in `next` what this way of writing may not change, before managedFields are computed. */
   readonly reset: (next: KubeObject, live: KubeObject) => void;
+  /** Checks where the rules are the mode's own. */
+  readonly validate?: (next: KubeObject, live: KubeObject) => FieldError[];
 }
 
 export function hasStatus(definition: ResourceDefinition): boolean {
@@ -16,12 +23,17 @@ export function hasStatus(definition: ResourceDefinition): boolean {
 
 /** A write of the resource itself leaves the status alone, where the status has a subresource of its own. */
 export function mainMode(definition: ResourceDefinition): WriteMode {
-  if (!hasStatus(definition)) return { subresource: '', reset: () => {} };
-  return { subresource: '', reset: (next, live) => copyField(next, live, 'status') };
+  const reset: WriteMode['reset'] = hasStatus(definition) ? (next, live) => copyField(next, live, 'status') : () => {};
+  return { subresource: '', rules: 'object', raisesGeneration: true, reset };
 }
 
 /** A write through `/status` changes the status and the user's part of metadata, nothing else. */
-export const STATUS_MODE: WriteMode = { subresource: 'status', reset: (next, live) => keepAllBut(next, live, ['status']) };
+export const STATUS_MODE: WriteMode = {
+  subresource: 'status',
+  rules: 'status',
+  raisesGeneration: false,
+  reset: (next, live) => keepAllBut(next, live, ['status']),
+};
 
 /** Takes every field of `live` but metadata and the named ones. */
 export function keepAllBut(next: KubeObject, live: KubeObject, changeable: readonly string[]): void {

@@ -63,7 +63,11 @@ function startMetadata(call: Call, { metadata }: KubeObject, nowMs: number): voi
   metadata.creationTimestamp = formatTime(nowMs);
 }
 
-function trackCreation(call: Call, object: KubeObject, { options, nowMs }: { options: WriteOptions; nowMs: number }): void {
+function trackCreation(
+  call: Call,
+  object: KubeObject,
+  { options, nowMs }: { options: WriteOptions; nowMs: number },
+): void {
   object.metadata.managedFields = trackUpdate({
     live: undefined,
     next: object,

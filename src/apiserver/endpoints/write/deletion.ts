@@ -57,7 +57,11 @@ export function namespaceFinalizers(namespace: KubeObject): readonly string[] {
   return Array.isArray(spec.finalizers) ? spec.finalizers : [];
 }
 
-export function checkPreconditions(definition: ResourceDefinition, { metadata }: KubeObject, options: DeletionOptions): void {
+export function checkPreconditions(
+  definition: ResourceDefinition,
+  { metadata }: KubeObject,
+  options: DeletionOptions,
+): void {
   const target = { group: definition.group, resource: definition.kind, name: metadata.name ?? '' };
   const { uid = '', resourceVersion = '' } = metadata;
   if (options.uid !== undefined && options.uid !== uid) {
@@ -118,7 +122,11 @@ function markAsDeleting({ metadata }: KubeObject, nowMs: number): void {
 }
 
 /** Puts in or takes away the finalizers by which the garbage collector learns what happens to dependents. */
-function setCollectionFinalizers(definition: ResourceDefinition, { metadata }: KubeObject, options: DeletionOptions): void {
+function setCollectionFinalizers(
+  definition: ResourceDefinition,
+  { metadata }: KubeObject,
+  options: DeletionOptions,
+): void {
   const before = metadata.finalizers ?? [];
   const after = before.filter((finalizer) => finalizer !== ORPHAN_FINALIZER && finalizer !== FOREGROUND_FINALIZER);
   if (shouldOrphan(definition, before, options)) after.push(ORPHAN_FINALIZER);
@@ -156,7 +164,8 @@ export function deletionOptionsOf(body: Readonly<Record<string, unknown>>, query
     propagation: policy === undefined || policy === '' ? legacy : propagationOf(policy),
     uid: textOf(conditions.uid),
     resourceVersion: textOf(conditions.resourceVersion),
-    isDryRun: (Array.isArray(body['dryRun']) && body['dryRun'].includes('All')) || query.getAll('dryRun').includes('All'),
+    isDryRun:
+      (Array.isArray(body['dryRun']) && body['dryRun'].includes('All')) || query.getAll('dryRun').includes('All'),
   };
 }
 

@@ -24,7 +24,8 @@ export function writeOptions(
   { kind, isApply = false }: { kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions'; isApply?: boolean },
 ): WriteOptions {
   const { query } = request;
-  if (query.size === 0) return { isDryRun: false, manager: agentOf(request.headers), fieldValidation: 'Warn', isForced: false };
+  if (query.size === 0 && !isApply)
+    return { isDryRun: false, manager: agentOf(request.headers), fieldValidation: 'Warn', isForced: false };
   const errors: FieldError[] = [];
   const isDryRun = dryRunOf(query.getAll('dryRun'), errors);
   const manager = query.get('fieldManager') ?? '';
@@ -32,7 +33,11 @@ export function writeOptions(
   if (isApply && manager === '') errors.push(required(managerPath, 'is required for apply patch'));
   errors.push(...validateFieldManager(manager, managerPath));
   if (!isApply && query.has('force') && kind === 'PatchOptions') {
-    errors.push({ reason: 'FieldValueForbidden', field: 'force', message: 'Forbidden: may not be specified for non-apply patch' });
+    errors.push({
+      reason: 'FieldValueForbidden',
+      field: 'force',
+      message: 'Forbidden: may not be specified for non-apply patch',
+    });
   }
   const validation = query.get('fieldValidation') ?? '';
   const fieldValidation = validation === '' ? 'Warn' : VALIDATIONS.find((known) => known === validation);

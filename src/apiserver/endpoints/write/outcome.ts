@@ -11,7 +11,9 @@ export type Outcome =
   | { readonly type: 'dryRun'; readonly object: KubeObject };
 
 export function respondOutcome(call: Call, outcome: Outcome, status = 200): ApiResponse | Promise<ApiResponse> {
-  return outcome.type === 'stored' ? respondEntry(call, outcome.entry, status) : respondObject(call, outcome.object, status);
+  return outcome.type === 'stored'
+    ? respondEntry(call, outcome.entry, status)
+    : respondObject(call, outcome.object, status);
 }
 
 /** Remembers who made this write, and why. */

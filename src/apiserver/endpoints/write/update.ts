@@ -59,7 +59,12 @@ async function tryUpdate(call: Call, request: UpdateRequest, current: Entry): Pr
   carryMetadata(next, live);
   mode.reset(next, live);
   if (request.keepsManagedFields !== true) track(call, { next, live, options, mode });
-  const admission = admissionRequest(call, { operation: 'UPDATE', object: next, oldObject: live, isDryRun: options.isDryRun });
+  const admission = admissionRequest(call, {
+    operation: 'UPDATE',
+    object: next,
+    oldObject: live,
+    isDryRun: options.isDryRun,
+  });
   await admitMutating(call, admission);
   prepare(call, { next, live, mode });
   const finish = startHook(call, { operation: 'UPDATE', object: next, oldObject: live, dryRun: options.isDryRun });
@@ -80,10 +85,7 @@ interface Pair {
   readonly live: KubeObject;
 }
 
-function checkPreconditions(
-  call: Call,
-  { next, live, current, name }: Pair & { current: Entry; name: string },
-): void {
+function checkPreconditions(call: Call, { next, live, current, name }: Pair & { current: Entry; name: string }): void {
   const { resourceVersion = '', uid = '' } = next.metadata;
   if (uid !== '' && uid !== live.metadata.uid) throw uidConflict(call, { name, key: current.key, uid, live });
   if (resourceVersion === '' || resourceVersion === '0') {
@@ -127,9 +129,9 @@ function prepare(call: Call, { next, live, mode }: Pair & { mode: WriteMode }): 
   const { strategy } = call.definition;
   const { clock, random } = call.core.executor;
   const context = { nowMs: clock.now(), uuid: () => random.uuid() };
-  if (mode.subresource === '') strategy.prepareForUpdate?.(next, live, context);
-  else if (mode.subresource === 'status') strategy.prepareForStatusUpdate?.(next, live, context);
-  if (strategy.hasGeneration !== true || mode.subresource === 'status' || isSpecEqual(next, live)) return;
+  if (mode.rules === 'object') strategy.prepareForUpdate?.(next, live, context);
+  else if (mode.rules === 'status') strategy.prepareForStatusUpdate?.(next, live, context);
+  if (strategy.hasGeneration !== true || !mode.raisesGeneration || isSpecEqual(next, live)) return;
   next.metadata.generation = (live.metadata.generation ?? 0) + 1;
 }
 
@@ -137,7 +139,8 @@ function validateNext(call: Call, { next, live, mode }: Pair & { mode: WriteMode
   const { definition, context } = call;
   const { strategy } = definition;
   const errors: FieldError[] = validateObjectMetaUpdate(next.metadata, live.metadata);
-  if (mode.subresource === 'status') errors.push(...(strategy.validateStatusUpdate?.(next, live) ?? []));
+  if (mode.rules === 'status') errors.push(...(strategy.validateStatusUpdate?.(next, live) ?? []));
+  else if (mode.rules === 'own') errors.push(...(mode.validate?.(next, live) ?? []));
   else errors.push(...(strategy.validateUpdate?.(next, live) ?? []));
   if (errors.length > 0) {
     throw invalidObject({ group: definition.group, kind: definition.kind, name: live.metadata.name ?? '' }, errors);

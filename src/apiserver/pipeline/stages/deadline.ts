@@ -14,7 +14,8 @@ export function deadline({ clock, timeoutMs }: { clock: Clock; timeoutMs: number
     const limitMs = requested === null ? timeoutMs : Math.min(timeoutMs, parseTimeout(requested));
     let timer: Timer | undefined;
     const expired = new Promise<ApiResponse>((_, reject) => {
-      const fail = () => reject(genericStatus(504, 'Timeout', 'Timeout: request did not complete within the allotted timeout', {}));
+      const fail = () =>
+        reject(genericStatus(504, 'Timeout', 'Timeout: request did not complete within the allotted timeout', {}));
       timer = clock.setTimeout(fail, limitMs, { unref: true });
     });
     return Promise.race([next(), expired]).finally(() => timer?.cancel());

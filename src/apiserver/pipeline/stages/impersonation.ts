@@ -19,7 +19,14 @@ export function impersonation(authorizer: Authorizer): Stage {
     const wanted = requestedUser(context.request.headers);
     if (wanted === undefined) return next();
     for (const subject of subjectsOf(wanted)) {
-      const attributes = { ...subject, user: context.user, verb: 'impersonate', isResourceRequest: true, version: 'v1', path: '' };
+      const attributes = {
+        ...subject,
+        user: context.user,
+        verb: 'impersonate',
+        isResourceRequest: true,
+        version: 'v1',
+        path: '',
+      };
       const decision = await authorizer.authorize(attributes);
       if (decision.type === 'allow') continue;
       const target = { group: subject.group, resource: subject.resource, name: subject.name };
@@ -42,7 +49,8 @@ function requestedUser(headers: Readonly<Record<string, string>>): UserInfo | un
   }
   const hasMore = groups.length > 0 || uid !== '' || Object.keys(extra).length > 0;
   if (username === '' && !hasMore) return undefined;
-  if (username === '') throw internalError(new Error(`requested ${JSON.stringify({ groups })} without impersonating a user`));
+  if (username === '')
+    throw internalError(new Error(`requested ${JSON.stringify({ groups })} without impersonating a user`));
   return {
     username,
     groups,
