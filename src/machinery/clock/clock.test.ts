@@ -53,7 +53,7 @@ describe('RealClock', () => {
     expect(isFired).toBe(false);
     expect(clock.monotonic()).toBeGreaterThan(before);
     using timer = clock.setTimeout(() => undefined, 2 ** 40, { unref: true });
-    expect(timer.cancel).toBeTypeOf('function');
+    timer.cancel();
   });
 });
 

@@ -12,8 +12,8 @@ export function deepCopy<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
     const length = value.length;
-    const copy: unknown[] = new Array(length);
-    for (let index = 0; index < length; index += 1) copy[index] = deepCopy(value[index]);
+    const copy: unknown[] = [];
+    for (let index = 0; index < length; index += 1) copy.push(deepCopy(value[index]));
     // Safe: an array of copies of T's items.
     return copy as T;
   }

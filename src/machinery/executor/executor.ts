@@ -11,7 +11,10 @@ export type TaskClass = 'request' | 'watch' | 'controller' | 'scheduler' | 'node
 export interface Executor {
   readonly clock: Clock;
   readonly random: Random;
-  /** Runs `task` later, never before this call returns. A task that throws is reported, it never stops the executor. */
+  /**
+   * Runs `task` later, never before this call returns; tasks of one class start in the order they were posted. The
+   * promises that a task settles run before the next task. A task that throws is reported, it never stops the executor.
+   */
   post(taskClass: TaskClass, task: () => void): void;
   /** Runs `task` later and settles with its outcome. */
   run<T>(taskClass: TaskClass, task: () => T | Promise<T>): Promise<T>;

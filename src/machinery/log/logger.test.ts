@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
+import { parseTime } from '../clock/clock.ts';
 import { VirtualClock } from '../clock/virtual-clock.ts';
 import { silentLogger, textLogger } from './logger.ts';
 
 test('textLogger writes lines as klog does', () => {
   const lines: string[] = [];
-  const clock = new VirtualClock({ startMs: Date.UTC(2026, 10, 23, 20, 54, 37, 120) });
+  const clock = new VirtualClock({ startMs: (parseTime('2026-11-23T20:54:37Z') ?? 0) + 120 });
   const log = textLogger({ write: (line) => lines.push(line), clock, verbosity: 2 }).with({ pod: 'a/b' });
   log.info('Started container', { count: 2, error: new Error('no "luck"') });
   log.debug('seen');

@@ -52,7 +52,7 @@ class StrategicMerger {
     if (directive === 'replace') return cleanFields(rest);
     if (directive === 'delete') return {};
     if (directive === 'merge') throw new PatchError('malformed', 'delete patch type with no merge key defined');
-    throw new PatchError('malformed', `unknown patch type found: ${String(directive)}`);
+    throw new PatchError('malformed', `unknown patch type found: ${printed(directive)}`);
   }
 
   #mergeValue(original: unknown, patch: unknown, schema: Schema): unknown {
@@ -148,6 +148,10 @@ function retainKeys(result: Fields, patch: Fields): Fields {
   return result;
 }
 
+function printed(directive: unknown): string {
+  return typeof directive === 'string' ? directive : JSON.stringify(directive);
+}
+
 function deletePrimitives(result: Fields, field: string, values: unknown): void {
   if (!Array.isArray(values)) throw new PatchError('malformed', `invalid type for ${DELETE_PRIMITIVES}${field}`);
   const live = ownValue(result, field);
@@ -173,7 +177,7 @@ function deleteItems(original: readonly unknown[], patch: readonly unknown[], me
   for (const item of patch) {
     const directive = fieldOf(item, DIRECTIVE);
     if (directive === undefined || directive === 'replace') continue;
-    if (directive !== 'delete') throw new PatchError('malformed', `unknown patch type found: ${String(directive)}`);
+    if (directive !== 'delete') throw new PatchError('malformed', `unknown patch type found: ${printed(directive)}`);
     if (fieldOf(item, mergeKey) === undefined) {
       throw new PatchError('malformed', 'delete patch type with no merge key defined');
     }

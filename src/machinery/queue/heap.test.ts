@@ -8,8 +8,9 @@ test('Heap gives what sorting gives, whatever is pushed, popped and dropped in b
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const heap = new Heap<number>((a, b) => a - b);
       let sorted: number[] = [];
+      const popped: [number | undefined, number | undefined][] = [];
       for (const action of steps) {
-        if (action === 'pop') expect(heap.pop()).toBe(sorted.shift());
+        if (action === 'pop') popped.push([heap.pop(), sorted.shift()]);
         else if (action === 'dropOdd') {
           heap.retain((item) => item % 2 === 0);
           sorted = sorted.filter((item) => item % 2 === 0);
@@ -21,6 +22,7 @@ test('Heap gives what sorting gives, whatever is pushed, popped and dropped in b
         expect(heap.peek()).toBe(sorted[0]);
       }
       expect([...heap.values()].toSorted((a, b) => a - b)).toEqual(sorted);
+      for (const [actual, expected] of popped) expect(actual).toBe(expected);
       heap.clear();
       expect(heap.pop()).toBeUndefined();
     }),

@@ -34,7 +34,7 @@ test('SeededRandom repeats itself with the same seed only', () => {
 
 test('SeededRandom spreads evenly', () => {
   const random = new SeededRandom(3);
-  const counts = new Array<number>(10).fill(0);
+  const counts = Array.from({ length: 10 }, () => 0);
   for (let round = 0; round < 10_000; round += 1) counts[random.int(10)]! += 1;
   for (const count of counts) expect(Math.abs(count - 1000)).toBeLessThan(150);
 });

@@ -183,10 +183,10 @@ class Compiler {
       if (value === null) return undefined;
       if (!Array.isArray(value)) return mismatch(schema, value, context);
       const { length } = value;
-      const result: unknown[] = new Array(length);
+      const result: unknown[] = [];
       for (let index = 0; index < length; index += 1) {
         context.path.enterIndex(index);
-        result[index] = decode(value[index], context) ?? zeroOf(items);
+        result.push(decode(value[index], context) ?? zeroOf(items));
         context.path.leave();
       }
       return result;

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { parseTime } from '../clock/clock.ts';
 import { humanDuration, timestampSince, timestampUntil } from './human-duration.ts';
 
 const SECOND = 1000;
@@ -30,7 +31,7 @@ test.each([
 });
 
 test('ages of timestamps', () => {
-  const nowMs = Date.parse('2026-01-02T00:00:00Z');
+  const nowMs = parseTime('2026-01-02T00:00:00Z') ?? 0;
   expect(timestampSince('2026-01-01T23:00:00Z', nowMs)).toBe('60m');
   expect(timestampUntil('2026-01-02T00:00:05Z', nowMs)).toBe('5s');
   expect(timestampSince(undefined, nowMs)).toBe('<unknown>');

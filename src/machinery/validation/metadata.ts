@@ -142,11 +142,11 @@ function validateMaps(meta: ObjectMeta, path: FieldPath): FieldError[] {
   ];
 }
 
-function validateOwnerReferences(owners: readonly OwnerReference[], path: FieldPath): FieldError[] {
+function validateOwnerReferences(owners: readonly Partial<OwnerReference>[], path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   let controller = '';
   for (const owner of owners) {
-    const { apiVersion = '', kind = '', name = '', uid = '' }: Partial<OwnerReference> = owner;
+    const { apiVersion = '', kind = '', name = '', uid = '' } = owner;
     const { group, version } = parseApiVersion(apiVersion);
     if (version === '') errors.push(invalidValue(path.child('apiVersion'), apiVersion, 'version must not be empty'));
     if (kind === '') errors.push(invalidValue(path.child('kind'), kind, 'must not be empty'));

@@ -4,7 +4,25 @@ import { FieldPath } from '../field/field-path.ts';
 import type { ObjectMeta } from '../meta/types.ts';
 import { cidrContains, formatIp, parseCidr, parseIp } from './addresses.ts';
 import { immutableField, validateAnnotations, validateObjectMeta, validateObjectMetaUpdate } from './metadata.ts';
-import * as names from './names.ts';
+
+import {
+  isCIdentifier,
+  isCidr,
+  isConfigMapKey,
+  isDns1035Label,
+  isDns1123Label,
+  isDns1123Subdomain,
+  isEnvVarName,
+  isHttpHeaderName,
+  isIpAddress,
+  isPathSegmentName,
+  isPercent,
+  isPortName,
+  isPortNumber,
+  isQualifiedName,
+  isRelaxedEnvVarName,
+  isValidLabelValue,
+} from './names.ts';
 
 const LABEL_RULE =
   "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end " +
@@ -13,25 +31,25 @@ const LABEL_RULE =
 
 describe('names', () => {
   test.each([
-    ['isDns1123Label', 'a-1', []],
-    ['isDns1123Label', 'A', [LABEL_RULE]],
-    ['isDns1123Label', '', [LABEL_RULE]],
-    ['isDns1123Label', 'a.b', ['must not contain dots']],
-    ['isDns1123Label', 'a'.repeat(64), ['must be no more than 63 characters']],
-    ['isDns1123Subdomain', 'a.b-c.d', []],
-    ['isDns1035Label', 'a1', []],
-    ['isQualifiedName', 'example.com/My_name.1', []],
-    ['isQualifiedName', '/x', ['prefix part must be non-empty']],
-    ['isValidLabelValue', '', []],
-    ['isValidLabelValue', 'a'.repeat(64), ['must be no more than 63 bytes']],
-    ['isConfigMapKey', '..data', ["must not start with '..'"]],
-    ['isConfigMapKey', '.', ["must not be '.'"]],
-    ['isEnvVarName', 'MY_ENV.x-y', []],
-    ['isRelaxedEnvVarName', 'any thing!', []],
-    ['isRelaxedEnvVarName', '', ['environment variable name must be non-empty']],
-    ['isPortName', 'http-2', []],
+    [isDns1123Label, 'a-1', []],
+    [isDns1123Label, 'A', [LABEL_RULE]],
+    [isDns1123Label, '', [LABEL_RULE]],
+    [isDns1123Label, 'a.b', ['must not contain dots']],
+    [isDns1123Label, 'a'.repeat(64), ['must be no more than 63 characters']],
+    [isDns1123Subdomain, 'a.b-c.d', []],
+    [isDns1035Label, 'a1', []],
+    [isQualifiedName, 'example.com/My_name.1', []],
+    [isQualifiedName, '/x', ['prefix part must be non-empty']],
+    [isValidLabelValue, '', []],
+    [isValidLabelValue, 'a'.repeat(64), ['must be no more than 63 bytes']],
+    [isConfigMapKey, '..data', ["must not start with '..'"]],
+    [isConfigMapKey, '.', ["must not be '.'"]],
+    [isEnvVarName, 'MY_ENV.x-y', []],
+    [isRelaxedEnvVarName, 'any thing!', []],
+    [isRelaxedEnvVarName, '', ['environment variable name must be non-empty']],
+    [isPortName, 'http-2', []],
     [
-      'isPortName',
+      isPortName,
       '-1--2',
       [
         'must contain at least one letter (a-z)',
@@ -39,30 +57,30 @@ describe('names', () => {
         'must not begin or end with a hyphen',
       ],
     ],
-    ['isPercent', '50%', []],
-    ['isHttpHeaderName', 'X-A', []],
-    ['isCIdentifier', '_a1', []],
-    ['isIpAddress', '10.0.0.1', []],
-    ['isIpAddress', '10.0.0.01', ['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)']],
-    ['isCidr', 'fd00::/8', []],
-    ['isCidr', '10.0.0.0/33', ['must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)']],
-    ['isPathSegmentName', 'a/b%', ["may not contain '/'", "may not contain '%'"]],
-    ['isPathSegmentName', '..', ["may not be '..'"]],
-  ] as const)('%s(%j)', (check, text, expected) => {
-    expect(names[check](text)).toEqual(expected);
+    [isPercent, '50%', []],
+    [isHttpHeaderName, 'X-A', []],
+    [isCIdentifier, '_a1', []],
+    [isIpAddress, '10.0.0.1', []],
+    [isIpAddress, '10.0.0.01', ['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)']],
+    [isCidr, 'fd00::/8', []],
+    [isCidr, '10.0.0.0/33', ['must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)']],
+    [isPathSegmentName, 'a/b%', ["may not contain '/'", "may not contain '%'"]],
+    [isPathSegmentName, '..', ["may not be '..'"]],
+  ] as const)('%o accepts or refuses %j', (check, text, expected) => {
+    expect(check(text)).toEqual(expected);
   });
 
-  test.each(['isDns1123Subdomain', 'isDns1035Label', 'isQualifiedName', 'isValidLabelValue', 'isCIdentifier'] as const)(
-    '%s refuses what is out of form with its pattern',
+  test.each([isDns1123Subdomain, isDns1035Label, isQualifiedName, isValidLabelValue, isCIdentifier])(
+    '%o refuses what is out of form with its pattern',
     (check) => {
-      const [message] = names[check]('-a b-');
+      const [message] = check('-a b-');
       expect(message).toMatch(/must .*\(e\.g\. '.*regex used for validation is '.*'\)$/);
     },
   );
 
   test('isPortNumber', () => {
-    expect(names.isPortNumber(443)).toEqual([]);
-    expect(names.isPortNumber(0)).toEqual(['must be between 1 and 65535, inclusive']);
+    expect(isPortNumber(443)).toEqual([]);
+    expect(isPortNumber(0)).toEqual(['must be between 1 and 65535, inclusive']);
   });
 });
 
