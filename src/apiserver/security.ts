@@ -1,4 +1,4 @@
-import { forbidden } from '#machinery/errors/status-error.ts';
+import { forbidden, genericStatus } from '#machinery/errors/status-error.ts';
 import { defaultAdmissionPlugins } from './admission/default-plugins.ts';
 import { nodeTokenRefusal } from './admission/node-restriction.ts';
 import { QuotaCheck } from './admission/quota/resource-quota.ts';
@@ -28,7 +28,7 @@ import { Forwarder } from './proxy/forward.ts';
 import { httpProxyHandlers } from './proxy/http-proxy.ts';
 import type { LocalKubelet } from './proxy/kubelet-connection.ts';
 import { podStreamHandlers } from './proxy/pod-streams.ts';
-import type { ApiServerDeps, ServerParts, WriteHook } from './server-parts.ts';
+import type { ApiServerDeps, ResourceView, ServerParts, WriteHook } from './server-parts.ts';
 
 export interface SecurityOptions {
   /** Signs service-account tokens. */
@@ -94,8 +94,18 @@ export function createSecurity(options: SecurityOptions): SecurityParts {
   };
 }
 
+/** The server's views, each looked up once: authorizers ask for them on every request. */
 function viewOf(parts: ServerParts): ServerParts['view'] {
-  return (group, resource) => parts.view(group, resource);
+  const views = new Map<string, ResourceView>();
+  return (group, resource) => {
+    const key = `${group}/${resource}`;
+    let view = views.get(key);
+    if (view === undefined) {
+      view = parts.view(group, resource);
+      views.set(key, view);
+    }
+    return view;
+  };
 }
 
 /** Quotas count every namespaced resource that is stored; services get their addresses besides. */
@@ -162,14 +172,15 @@ class Lazy {
 
 function makeAuthorities(parts: ServerParts, options: SecurityOptions, { issuer, audiences, keys }: Shared) {
   const { clock } = parts.executor;
-  const view = (resource: string) => parts.view('', resource);
+  const viewAny = viewOf(parts);
+  const view = (resource: string) => viewAny('', resource);
   const serviceAccounts = new ServiceAccountAuthenticator({ issuer, keys, audiences, clock, view });
   const tokens = [
     ...(options.staticTokens === undefined ? [] : [staticTokenAuthenticator(options.staticTokens)]),
     bootstrapTokenAuthenticator({ secrets: view('secrets'), clock }),
   ];
   const { frontProxyCa, clientCa } = options;
-  const rbac = new RbacAuthorizer(new RbacIndex((resource) => parts.view('rbac.authorization.k8s.io', resource)));
+  const rbac = new RbacAuthorizer(new RbacIndex((resource) => viewAny('rbac.authorization.k8s.io', resource)));
   return {
     serviceAccounts,
     tokens,
@@ -183,7 +194,7 @@ function makeAuthorities(parts: ServerParts, options: SecurityOptions, { issuer,
       serviceAccounts,
       unknownTokenAuthenticator,
     ]),
-    authorizer: unionAuthorizer([privilegedAuthorizer(), new NodeAuthorizer(new NodeGraph(viewOf(parts))), rbac]),
+    authorizer: unionAuthorizer([privilegedAuthorizer(), new NodeAuthorizer(new NodeGraph(viewAny)), rbac]),
   };
 }
 
@@ -197,7 +208,8 @@ interface HandlerDeps extends ReturnType<typeof makeAuthorities> {
 function specialHandlers(parts: ServerParts, deps: HandlerDeps): ReadonlyMap<string, Handler> {
   const { options, issuer, audiences, forwarder, serviceAccounts, tokens, authorizer } = deps;
   const { clock, random } = parts.executor;
-  const view = (resource: string) => parts.view('', resource);
+  const viewAny = viewOf(parts);
+  const view = (resource: string) => viewAny('', resource);
   const kubelets = {
     nodes: view('nodes'),
     certificate: options.kubeletClient?.certificate ?? '',
@@ -213,18 +225,30 @@ function specialHandlers(parts: ServerParts, deps: HandlerDeps): ReadonlyMap<str
     view,
     admit: (context, request) => admitToken(context, request, parts),
   });
-  return new Map<string, Handler>([
+  const created = new Map<string, Handler>([
     ...accessReviewHandlers(authorizer),
     ...authenticationReviewHandlers({ serviceAccounts, tokens, audiences, clock }),
     ['/serviceaccounts/token', tokenRequest],
+  ]);
+  return new Map<string, Handler>([
+    ...[...created].map(([path, handler]) => [path, createOnly(handler)] as const),
     ...podStreamHandlers({
       pods: view('pods'),
       kubelets,
       forwarder,
       authorizeCreate: (context) => authorizeCreate(context, authorizer),
     }),
-    ...httpProxyHandlers({ view: viewOf(parts), kubelets, forwarder, random }),
+    ...httpProxyHandlers({ view: viewAny, kubelets, forwarder, random }),
   ]);
+}
+
+/** Reviews and token requests are asked by POST and are not there to be read. */
+function createOnly(handler: Handler): Handler {
+  return (context) => {
+    if (context.info.verb === 'create') return handler(context);
+    const message = 'the server does not allow this method on the requested resource';
+    throw genericStatus(405, 'MethodNotAllowed', message, {});
+  };
 }
 
 function admitToken(context: RequestContext, request: object, parts: ServerParts): void {

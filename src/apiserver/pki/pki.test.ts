@@ -32,7 +32,7 @@ describe('ensurePki', () => {
       expect(serving.checkHost(name)).toBe(name);
     }
     for (const address of ['127.0.0.1', '10.96.0.1', '192.0.2.7', '::1']) {
-      expect(serving.checkIP(address), address).toBeDefined();
+      expect(serving.checkIP(address)).toBe(address);
     }
     expect(new X509Certificate(pki.admin.certificate).subject).toBe('O=kubeadm:cluster-admins\nCN=kubernetes-admin');
     const node = new X509Certificate(pki.issueNode('n1').certificate);

@@ -60,7 +60,7 @@ export class Forwarder {
     } else {
       outgoing.end();
     }
-    return streamResponse(await orDialError(answer), request);
+    return streamResponse(await orDialError(answer));
   }
 
   async #upgrading(request: ApiRequest, target: HttpTarget): Promise<ApiResponse> {
@@ -70,7 +70,7 @@ export class Forwarder {
     });
     const answer = new Promise<ApiResponse>((resolve, reject) => {
       outgoing.once('upgrade', (message, socket, head) => resolve(tunnelResponse(request, { message, socket, head })));
-      outgoing.once('response', (message: IncomingMessage) => resolve(streamResponse(message, request)));
+      outgoing.once('response', (message: IncomingMessage) => resolve(streamResponse(message)));
       outgoing.once('error', reject);
     });
     outgoing.end();
@@ -111,17 +111,8 @@ function bodyHeaders(request: ApiRequest): Record<string, string> {
   return request.headers['transfer-encoding'] === undefined ? {} : { 'transfer-encoding': 'chunked' };
 }
 
-function streamResponse(message: IncomingMessage, request: ApiRequest): ApiResponse {
-  return {
-    type: 'stream',
-    status: message.statusCode ?? 502,
-    headers: responseHeaders(message),
-    body: request.method === 'HEAD' ? empty(message) : message,
-  };
-}
-
-async function* empty(message: IncomingMessage): AsyncGenerator<Uint8Array> {
-  message.resume();
+function streamResponse(message: IncomingMessage): ApiResponse {
+  return { type: 'stream', status: message.statusCode ?? 502, headers: responseHeaders(message), body: message };
 }
 
 function responseHeaders(message: IncomingMessage): Record<string, string> {
