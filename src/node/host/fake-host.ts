@@ -19,11 +19,13 @@ const GIB = 1024 ** 3;
 export class FakeHost implements Host {
   readonly files = new FakeFiles();
   readonly mounts = new FakeMounts();
-  readonly cgroups = new FakeCgroups();
+  readonly cgroups: FakeCgroups;
   readonly facts: HostFacts;
   readonly machine: MachineFacts;
 
-  constructor(machine: Partial<MachineFacts> = {}) {
+  /** Version 0 has no control groups: nothing is kept about them. */
+  constructor(machine: Partial<MachineFacts> = {}, options: { cgroupVersion?: 0 | 2 } = {}) {
+    this.cgroups = new FakeCgroups(options.cgroupVersion ?? 2);
     this.machine = { ...FAKE_MACHINE, ...machine };
     this.facts = new FakeFacts(this.machine);
   }
@@ -203,8 +205,12 @@ class FakeMounts implements HostMounts {
 }
 
 class FakeCgroups implements HostCgroups {
-  readonly version = 2;
+  readonly version: 0 | 2;
   readonly groups = new Map<string, CgroupLimits>();
+
+  constructor(version: 0 | 2) {
+    this.version = version;
+  }
 
   async create(path: string, limits: CgroupLimits): Promise<void> {
     this.groups.set(path, { ...this.groups.get(path), ...limits });

@@ -11,8 +11,10 @@ import { collectGarbage, type GarbageTimes } from './gc/garbage.ts';
 import { Images } from './images/images.ts';
 import { rotateLogs } from './logs/rotate.ts';
 import { NodeAgent } from './node/agent.ts';
+import { evacuateNode } from './node/evacuate.ts';
 import { nodeCapacity, type NodeIdentity } from './node/facts.ts';
 import { NodeLease } from './node/lease.ts';
+import { ensureQualityCgroups } from './node/quality-cgroups.ts';
 import { BackOff, CRASH_BACK_OFF } from './pod/back-off.ts';
 import { podName, podNamespace, podUid } from './pod/pod.ts';
 import type { EventSink } from './pod/pod-events.ts';
@@ -80,6 +82,7 @@ export class Kubelet {
   async start(): Promise<void> {
     const parts = await buildParts(this.#deps, (uid) => this.#parts?.set.wake(uid));
     this.#parts = parts;
+    await this.#shareCpu(parts);
     parts.agent.start();
     parts.lease.start();
     parts.watch.start();
@@ -134,11 +137,34 @@ export class Kubelet {
     return this.#parts?.services;
   }
 
+  /**
+   * Stops the kubelet and everything that it ran, and leaves nothing on the host: for a node that goes away in order. The
+   * API keeps the pods; a kubelet that starts again runs them anew.
+   */
+  async evacuate(): Promise<void> {
+    await this.stop();
+    const { services } = this.#parts ?? {};
+    if (services !== undefined)
+      await evacuateNode(
+        services,
+        this.workers.map((worker) => worker.pod),
+      );
+  }
+
+  async #shareCpu({ services, set }: Parts): Promise<void> {
+    await ensureQualityCgroups(services.host.cgroups, {
+      root: services.cgroupRoot,
+      cpuMillis: services.node.allocatable.cpuMillis,
+      pods: set.workers.filter((worker) => worker.isActive).map((worker) => worker.pod),
+    });
+  }
+
   async #collect(parts: Parts, signal: AbortSignal): Promise<void> {
     const times: GarbageTimes = {};
     await parts.set.synced;
     for (let round = 0; !signal.aborted; round += 1) {
       try {
+        await this.#shareCpu(parts);
         await rotateLogs(parts.services, parts.set);
         if (round % GC_ROUNDS === 0) await collectGarbage(parts.services, parts.set, times);
       } catch (error) {

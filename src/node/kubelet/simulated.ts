@@ -46,7 +46,7 @@ export function simulatedNode(options: SimulatedNodeOptions): { kubelet: Kubelet
     log,
     events,
     pods,
-    host: new FakeHost({ ...options.machine, hostname: nodeName, addresses: [nodeIp] }),
+    host: new FakeHost({ ...options.machine, hostname: nodeName, addresses: [nodeIp] }, { cgroupVersion: 0 }),
     transport: new SimulatedProbeTransport(runtime),
     // A container without a readiness probe is as ready as its pod's annotations say.
     readiness: (containerId) => (runtime.isAnswering(containerId) ? undefined : false),
