@@ -104,14 +104,7 @@ async function runOnce(definition: ControllerDefinition, supervision: Supervisio
   const run = new AbortController();
   const client = start.clientFor(definition.serviceAccount);
   const { clock, random } = executor;
-  const events = new EventRecorder({
-    client,
-    clock,
-    random,
-    executor,
-    component: definition.eventSource,
-    log: start.log,
-  });
+  const events = new EventRecorder({ client, clock, random, component: definition.eventSource, log: start.log });
   try {
     await definition.run({
       name: definition.name,
@@ -127,6 +120,7 @@ async function runOnce(definition: ControllerDefinition, supervision: Supervisio
   } finally {
     // Takes this run's handlers and queues away, however it ended.
     run.abort();
+    await events.close();
   }
 }
 

@@ -1,3 +1,4 @@
+import { toleratesTaint } from '#api/core/v1/taints.ts';
 import type { Pod, Taint, Toleration } from '#api/generated/types.ts';
 import { parseTime } from '#machinery/clock/clock.ts';
 
@@ -29,7 +30,7 @@ export function planTaintEviction({ pod, taints, firstSeenMs }: TaintEvictionInp
 
 /** 0 without a toleration, infinite where one has no limit; of several that match, the shortest counts. */
 function toleratedSeconds(tolerations: readonly Toleration[], taint: Taint): number {
-  const matching = tolerations.filter((toleration) => tolerates(toleration, taint));
+  const matching = tolerations.filter((toleration) => toleratesTaint(toleration, taint));
   if (matching.length === 0) return 0;
   return matching.reduce(
     (shortest, toleration) => Math.min(shortest, Math.max(0, toleration.tolerationSeconds ?? Number.POSITIVE_INFINITY)),
@@ -43,14 +44,4 @@ function startOf(taint: Taint, pod: Pod, firstSeenMs: (taint: Taint) => number):
   const scheduled = pod.status?.conditions?.find((condition) => condition.type === 'PodScheduled');
   const placedMs = parseTime(scheduled?.lastTransitionTime ?? pod.metadata.creationTimestamp ?? '') ?? 0;
   return Math.max(taintedMs, placedMs);
-}
-
-function tolerates(toleration: Toleration, taint: Taint): boolean {
-  const effect = toleration.effect ?? '';
-  if (effect !== '' && effect !== taint.effect) return false;
-  const key = toleration.key ?? '';
-  if (key !== '' && key !== taint.key) return false;
-  const operator = toleration.operator ?? 'Equal';
-  if (operator === 'Exists') return true;
-  return key !== '' && operator === 'Equal' && (toleration.value ?? '') === (taint.value ?? '');
 }
