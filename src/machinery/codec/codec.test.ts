@@ -57,6 +57,13 @@ describe('decodeJson', () => {
     expect(JSON.stringify(value)).toBe(text);
   });
 
+  test('refuses what is nested too deep for the stack', () => {
+    const deep = (levels: number): Uint8Array => bytesOf('['.repeat(levels) + ']'.repeat(levels));
+    expect(() => decodeJson(deep(1001))).toThrow('exceeded max depth');
+    expect(() => parseExactJson('['.repeat(100_000))).toThrow('exceeded max depth');
+    expect(deepCopy(decodeJson(deep(1000)).value)).toBeInstanceOf(Array);
+  });
+
   test.each([
     ['', 'unexpected end of JSON input'],
     ['{', 'unexpected end of JSON input'],

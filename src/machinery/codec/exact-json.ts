@@ -1,8 +1,5 @@
 import { setOwn } from './deep.ts';
-import { JsonError } from './json-errors.ts';
-
-/** Nesting beyond this is refused, as Go's decoder does. */
-const DEPTH_MAX = 10_000;
+import { DEPTH_MAX, JsonError } from './json-errors.ts';
 
 export interface ExactJson {
   readonly value: unknown;

@@ -1,6 +1,7 @@
 import type { KubeObject, ManagedFieldsEntry } from '../meta/types.ts';
 import type { EncodedObject } from './encoded-object.ts';
 import { type ExactJson, parseExactJson } from './exact-json.ts';
+import { DEPTH_MAX, JsonError } from './json-errors.ts';
 
 export type { EncodedObject } from './encoded-object.ts';
 export { locateEncoded } from './locate.ts';
@@ -22,12 +23,17 @@ export function decodeJson(bytes: Uint8Array): ExactJson {
     return parseExactJson(text);
   }
   const pairs = countPairs(bytes);
+  if (pairs === TOO_DEEP) throw new JsonError('exceeded max depth');
   return pairs < 0 || pairs !== countKeys(value) ? parseExactJson(text) : { value, duplicates: [] };
 }
 
-/** Number of `key: value` pairs in a well-formed document; -1 where a number has 16 digits or more. */
+const LONG_NUMBER = -1;
+const TOO_DEEP = -2;
+
+/** Number of `key: value` pairs in a well-formed document, or why it is not to be counted. */
 function countPairs(bytes: Uint8Array): number {
   let pairs = 0;
+  let depth = 0;
   let digits = 0;
   const { length } = bytes;
   for (let index = 0; index < length; index += 1) {
@@ -40,9 +46,12 @@ function countPairs(bytes: Uint8Array): number {
       pairs += 1;
     } else if (byte !== undefined && byte >= 0x30 && byte <= 0x39) {
       digits += 1;
-      if (digits >= EXACT_DIGITS) return -1;
+      if (digits >= EXACT_DIGITS) return LONG_NUMBER;
     } else {
       digits = 0;
+      if (byte === 0x7b || byte === 0x5b) depth += 1;
+      else if (byte === 0x7d || byte === 0x5d) depth -= 1;
+      if (depth > DEPTH_MAX) return TOO_DEEP;
     }
   }
   return pairs;

@@ -1,4 +1,6 @@
 import { parseAllDocuments, stringify, type Tags } from 'yaml';
+import { decodeJson } from './json.ts';
+import { JsonError } from './json-errors.ts';
 
 /** A text is no YAML, or repeats a key. */
 export class YamlError extends Error {
@@ -15,6 +17,8 @@ export class YamlError extends Error {
  * keys become text, times stay text, 64-bit integers that a double cannot hold become bigint. Empty documents are left out.
  */
 export function decodeYaml(text: string): unknown[] {
+  const json = /^\s*\{/.test(text) ? decodeIfJson(text) : undefined;
+  if (json !== undefined) return [json];
   const documents = parseAllDocuments(text, {
     version: '1.1',
     merge: true,
@@ -44,6 +48,17 @@ export function encodeYaml(value: unknown): string {
     aliasDuplicateObjects: false,
     customTags: plainTags,
   });
+}
+
+/** Most clients send JSON where YAML is allowed, and that is read a hundred times faster. */
+function decodeIfJson(text: string): unknown {
+  try {
+    const { value, duplicates } = decodeJson(Buffer.from(text));
+    return duplicates.length === 0 ? value : undefined;
+  } catch (error) {
+    if (error instanceof JsonError) return undefined;
+    throw error;
+  }
 }
 
 /** Guards against documents that blow up by repeating aliases. */

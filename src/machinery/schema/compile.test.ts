@@ -130,6 +130,7 @@ describe('compileSchema', () => {
     [{ port: 1.5 }, 'json: cannot unmarshal number 1.5 into Go value of type int32'],
     [{ since: 5 }, 'json: cannot unmarshal number into Go value of type string'],
     [{ since: 'noon' }, 'parsing time "noon" as "2006-01-02T15:04:05Z07:00": cannot parse "noon" as "2006"'],
+    [{ since: '2026-02-30T00:00:00Z' }, 'parsing time "2026-02-30T00:00:00Z": day out of range'],
     [{ data: 'a*b' }, 'illegal base64 data at input byte 1'],
     [
       { limits: { cpu: 'lots' } },

@@ -36,9 +36,12 @@ export interface CompileOptions {
   readonly zeroes?: 'go' | 'keep';
 }
 
-/** Compiles a definition to closures. Cheap: definitions that it refers to are compiled at their first use. */
+/**
+ * Compiles a definition to closures. Cheap: definitions that it refers to are compiled at their first use, once for all
+ * kinds of a schema set.
+ */
 export function compileSchema(schemas: SchemaSet, name: string, options: CompileOptions = {}): CompiledSchema {
-  const compiler = new Compiler(schemas, options.zeroes ?? 'go');
+  const compiler = compilerOf(schemas, options.zeroes ?? 'go');
   const decodeRoot = compiler.compile({ type: 'ref', ref: name });
   return {
     decode: (value, { mode }) => {
@@ -61,6 +64,18 @@ export function strictMessages(found: { unknown: readonly string[]; duplicates: 
     ...found.duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`),
     ...found.unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
   ];
+}
+
+const compilers = { go: new WeakMap<SchemaSet, Compiler>(), keep: new WeakMap<SchemaSet, Compiler>() };
+
+/** What was compiled lives as long as its schemas. */
+function compilerOf(schemas: SchemaSet, zeroes: 'go' | 'keep'): Compiler {
+  let compiler = compilers[zeroes].get(schemas);
+  if (compiler === undefined) {
+    compiler = new Compiler(schemas, zeroes);
+    compilers[zeroes].set(schemas, compiler);
+  }
+  return compiler;
 }
 
 interface Context {

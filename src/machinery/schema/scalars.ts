@@ -88,9 +88,17 @@ function decodeTime(value: unknown, precision: 'seconds' | 'micros'): ScalarResu
   const match = ANY_TIME.exec(value);
   const epochMs = match === null ? undefined : parseTime(value);
   if (match === null || epochMs === undefined) return { type: 'error', message: timeMessage(value, precision) };
+  if (!isRealDate(value, epochMs)) {
+    return { type: 'error', message: `parsing time ${JSON.stringify(value)}: day out of range` };
+  }
   if (precision === 'seconds') return ok(PLAIN_TIME.test(value) ? value : formatTime(epochMs));
   const micros = (match[1] ?? '.').slice(1, 7).padEnd(6, '0');
   return ok(`${formatTime(Math.floor(epochMs / 1000) * 1000).slice(0, 19)}.${micros}Z`);
+}
+
+/** Date.parse carries the 30th of February over to March. Times with an offset may fall on another day. */
+function isRealDate(value: string, epochMs: number): boolean {
+  return !value.endsWith('Z') || formatTime(Math.floor(epochMs / 1000) * 1000).slice(0, 19) === value.slice(0, 19);
 }
 
 function timeMessage(value: string, precision: 'seconds' | 'micros'): string {
