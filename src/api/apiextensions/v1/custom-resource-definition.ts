@@ -37,6 +37,7 @@ export const customResourceDefinitions = defineKind(CUSTOM_RESOURCE_DEFINITIONS,
 
 function applyDefaults({ spec }: CustomResourceDefinition): void {
   const { names } = spec;
+  spec.versions ??= [];
   if ((names.singular ?? '') === '') names.singular = (names.kind ?? '').toLowerCase();
   if ((names.listKind ?? '') === '' && (names.kind ?? '') !== '') names.listKind = `${names.kind}List`;
   spec.conversion ??= { strategy: 'None' };
