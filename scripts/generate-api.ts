@@ -55,10 +55,10 @@ interface ResourceFacts {
   schemaName: string;
 }
 
-interface DescriptionFacts {
-  name: string;
-  description?: string;
-  fields?: Record<string, string>;
+/** Field numbers of one protobuf message, in the form of `ProtobufTable`. */
+interface MessageFacts {
+  message: string;
+  fields: Record<string, unknown>;
 }
 
 type Schema = Record<string, unknown>;
@@ -100,8 +100,8 @@ const statusTypes = new Set(['Status', 'StatusCause', 'StatusDetails']);
 async function main(): Promise<void> {
   const definitionFacts = await readFacts<DefinitionFacts>('definitions.jsonl');
   const resources = await readFacts<ResourceFacts>('resources.jsonl');
-  const corrections = await readFacts<DescriptionFacts>('descriptions.jsonl');
-  const definitions = await loadDefinitions(definitionFacts, corrections);
+  const messages = await readFacts<MessageFacts>('protobuf.jsonl');
+  const definitions = await loadDefinitions(definitionFacts);
   await mkdir(outputFolder, { recursive: true });
   await Promise.all([
     write('types.ts', typesFile(definitions)),
@@ -109,6 +109,7 @@ async function main(): Promise<void> {
     write('resource-table.ts', resourceTableFile(resources)),
     write('schemas.json', jsonLines(schemas(definitions))),
     write('descriptions.json', jsonLines(descriptions(definitions))),
+    write('protobuf.json', jsonLines(Object.fromEntries(messages.map(({ message, fields }) => [message, fields])))),
   ]);
 }
 
@@ -124,23 +125,17 @@ async function write(file: string, text: string): Promise<void> {
   await writeFile(join(outputFolder, file), text);
 }
 
-async function loadDefinitions(facts: DefinitionFacts[], corrections: DescriptionFacts[]): Promise<Definition[]> {
+async function loadDefinitions(facts: DefinitionFacts[]): Promise<Definition[]> {
   const models: Record<string, { attributeTypeMap?: Attribute[] }> = await import(join(modelsFolder, 'all.js'));
-  const correctionOf = new Map(corrections.map((correction) => [correction.name, correction]));
   return Promise.all(
     facts.map(async (definition): Promise<Definition> => {
       const declaration = definition.model === '' ? emptyDeclaration() : await readDeclaration(definition.model);
-      const correction = correctionOf.get(definition.name);
-      const fieldDescriptions = new Map([
-        ...declaration.fieldDescriptions,
-        ...Object.entries(correction?.fields ?? {}),
-      ]);
       return {
         facts: definition,
         attributes: [...(models[definition.model]?.attributeTypeMap ?? [])],
         required: declaration.required,
-        description: correction?.description ?? declaration.description,
-        fieldDescriptions,
+        description: declaration.description,
+        fieldDescriptions: declaration.fieldDescriptions,
       };
     }),
   );

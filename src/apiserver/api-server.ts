@@ -17,6 +17,7 @@ import { deadline, REQUEST_TIMEOUT_MS } from './pipeline/stages/deadline.ts';
 import { flowControl, READS_IN_FLIGHT_MAX, WRITES_IN_FLIGHT_MAX } from './pipeline/stages/flow-control.ts';
 import { impersonation } from './pipeline/stages/impersonation.ts';
 import { measure } from './pipeline/stages/measure.ts';
+import { protobufBody } from './pipeline/stages/protobuf-body.ts';
 import {
   type ApiRequest,
   type ApiResponse,
@@ -125,6 +126,7 @@ class Server implements ApiServer {
         writesMax: options.maxWritesInFlight ?? WRITES_IN_FLIGHT_MAX,
       }),
       authorization(parts.authorizer),
+      ...(this.#deps.protobuf === undefined ? [] : [protobufBody(this.#deps.protobuf)]),
     ];
   }
 
@@ -168,7 +170,7 @@ class Server implements ApiServer {
     const openApi = new OpenApi({
       registry: core.registry,
       schemas: core.schemas,
-      descriptions: this.#deps.descriptions,
+      descriptions: this.#deps.descriptions ?? (() => Promise.resolve({})),
     });
     const metrics: Handler = async () =>
       textResponse(200, await core.metrics.registry.metrics(), { 'content-type': core.metrics.registry.contentType });

@@ -5,6 +5,7 @@ import type { Logger } from '#machinery/log/logger.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { SchemaSet } from '#machinery/schema/schema.ts';
 import type { Store } from '#store/store.ts';
+import type { ProtobufSource } from './pipeline/stages/protobuf-body.ts';
 import type {
   AdmissionPlugin,
   Authenticator,
@@ -69,7 +70,9 @@ export interface ApiServerDeps {
   readonly registry: ResourceRegistry;
   readonly schemas: SchemaSet;
   /** Descriptions of definitions and fields for OpenAPI (`#api/generated/descriptions.json`). */
-  readonly descriptions?: unknown;
+  readonly descriptions?: () => Promise<unknown>;
+  /** How protobuf bodies are read; absent: they are refused with 415. */
+  readonly protobuf?: ProtobufSource;
   readonly log: Logger;
   /** Asked when the request is not a `LocalClient`'s. Undefined result: anonymous where allowed, else 401. */
   readonly authenticator: FromParts<Authenticator>;

@@ -21,32 +21,37 @@ const INFO = { title: 'Kubernetes', version: VERSION.gitVersion };
 export class OpenApi {
   readonly #registry: ResourceRegistry;
   readonly #schemas: SchemaSet;
-  readonly #descriptions: Descriptions;
+  readonly #loadDescriptions: () => Promise<unknown>;
+  #descriptions: Descriptions | undefined;
   /** Invariant: made from the definitions in `#seen`. */
   readonly #documents = new Map<string, Document>();
   #seen: readonly ResourceDefinition[] = [];
 
-  constructor(options: { registry: ResourceRegistry; schemas: SchemaSet; descriptions: unknown }) {
+  constructor(options: { registry: ResourceRegistry; schemas: SchemaSet; descriptions: () => Promise<unknown> }) {
     this.#registry = options.registry;
     this.#schemas = options.schemas;
-    this.#descriptions = descriptionsOf(options.descriptions);
+    this.#loadDescriptions = options.descriptions;
   }
 
   /** `/openapi/v2`: one document of everything. JSON only: clients that want protobuf alone get 406. */
-  serveV2(context: RequestContext): Promise<ApiResponse> {
+  async serveV2(context: RequestContext): Promise<ApiResponse> {
     const accept = context.request.headers['accept'] ?? '';
     if (accept !== '' && !/application\/json|\*\/\*/.test(accept)) throw notAcceptable(['application/json']);
-    const document = this.#document('v2', () => this.#buildV2());
-    return Promise.resolve(serve(context, document));
+    this.#descriptions ??= descriptionsOf(await this.#loadDescriptions());
+    return serve(
+      context,
+      this.#document('v2', () => this.#buildV2()),
+    );
   }
 
   /** `/openapi/v3` and the document of each version below it. */
-  serveV3(context: RequestContext): Promise<ApiResponse> {
+  async serveV3(context: RequestContext): Promise<ApiResponse> {
+    this.#descriptions ??= descriptionsOf(await this.#loadDescriptions());
     const path = context.info.path.replace(/^\/openapi\/v3\/?/, '').replace(/\/+$/, '');
-    if (path === '') return Promise.resolve(jsonResponse(200, this.#index()));
+    if (path === '') return jsonResponse(200, this.#index());
     const definitions = this.#definitionsAt(path);
-    if (definitions.length === 0) return Promise.resolve(textResponse(404, '404 page not found\n'));
-    return Promise.resolve(serve(context, this.#versionDocument(path, definitions)));
+    if (definitions.length === 0) return textResponse(404, '404 page not found\n');
+    return serve(context, this.#versionDocument(path, definitions));
   }
 
   #index(): object {
@@ -122,7 +127,7 @@ export class OpenApi {
   }
 
   #writer(dialect: Dialect): SchemaWriter {
-    return new SchemaWriter({ schemas: this.#schemas, descriptions: this.#descriptions, dialect });
+    return new SchemaWriter({ schemas: this.#schemas, descriptions: this.#descriptions ?? {}, dialect });
   }
 
   /** The kinds of these resources, their lists, and what their subresources speak. */

@@ -67,7 +67,8 @@ export interface RequestInfo {
 
 /** Everything a stage may know or leave for later ones. One a request. */
 export interface RequestContext {
-  readonly request: ApiRequest;
+  /** A stage may put another view of it here, such as a translated body. */
+  request: ApiRequest;
   info: RequestInfo;
   /** Set by authentication; the anonymous user where nobody presented credentials. */
   user: UserInfo;

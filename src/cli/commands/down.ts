@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
-import { removeContext, userKubeconfigPath } from '#client/kubeconfig/merge.ts';
+import { kubeconfigPaths, readKubeconfig } from '#client/kubeconfig/kubeconfig-file.ts';
+import { removeContext } from '#client/kubeconfig/merge-context.ts';
 import { stopCluster } from '#cluster/machine/stop-cluster.ts';
+import { RealClock } from '#machinery/clock/real-clock.ts';
 import { RealExecutor } from '#machinery/executor/real-executor.ts';
 import { silentLogger } from '#machinery/log/logger.ts';
 import { ConsoleProgress } from '../console-progress.ts';
@@ -30,11 +32,14 @@ export async function stopClusterAt(dataDir: string): Promise<boolean> {
   return true;
 }
 
-/** Takes the cluster's context out of the user's kubeconfig, where it points at this cluster. */
+/** Takes the cluster's context out of the user's kubeconfig, where it leads to this cluster and not to another. */
 export async function forgetContext(options: { context: string; server: string; path?: string }): Promise<void> {
-  await removeContext({
-    path: options.path ?? userKubeconfigPath(process.env),
-    context: options.context,
-    server: options.server,
-  });
+  const { context: name, server, path } = options;
+  const paths = kubeconfigPaths({ env: process.env, ...(path === undefined ? {} : { path }) });
+  const config = readKubeconfig(paths);
+  const context = config.contexts.get(name)?.fields['context'];
+  const clusterName = typeof context === 'object' && context !== null && 'cluster' in context ? context.cluster : '';
+  const cluster = config.clusters.get(String(clusterName))?.fields['cluster'];
+  const found = typeof cluster === 'object' && cluster !== null && 'server' in cluster ? cluster.server : undefined;
+  if (found === server) await removeContext({ paths, name }, { clock: new RealClock() });
 }

@@ -2,11 +2,14 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { mergeContext, userKubeconfigPath } from '#client/kubeconfig/merge.ts';
+import { kubeconfigPaths, kubeconfigTarget } from '#client/kubeconfig/kubeconfig-file.ts';
+import { loadKubeconfig } from '#client/kubeconfig/kubeconfig.ts';
+import { mergeContext } from '#client/kubeconfig/merge-context.ts';
 import { dataDirectoryAt } from '#cluster/data-directory.ts';
 import { type MachineCluster, startMachineCluster } from '#cluster/machine/machine-cluster.ts';
 import { chooseRuntime, missingForContainers, type RuntimeName } from '#cluster/machine/runtime-choice.ts';
 import type { Progress } from '#cluster/progress.ts';
+import { RealClock } from '#machinery/clock/real-clock.ts';
 import { RealExecutor } from '#machinery/executor/real-executor.ts';
 import { CliError } from '../cli-error.ts';
 import { ConsoleProgress } from '../console-progress.ts';
@@ -96,14 +99,14 @@ async function announce(context: {
 }): Promise<void> {
   const { cluster, flags, progress } = context;
   if (flags.kubeconfig !== false) {
-    const path = flags.kubeconfig ?? userKubeconfigPath(process.env);
+    const path = flags.kubeconfig ?? kubeconfigTarget(kubeconfigPaths({ env: process.env }));
+    const config = loadKubeconfig({ path: cluster.directory.kubeconfig, env: {} });
     await progress.step(`context "${CONTEXT}" in ${path}`, () =>
-      mergeContext({ path, kubeconfig: cluster.kubeconfig }),
+      mergeContext({ path, name: CONTEXT, config, makeCurrent: true }, { clock: new RealClock() }),
     );
   }
   process.stderr.write(`ready in ${progress.elapsed()}: ${cluster.url}\n`);
-  const command = flags.kubeconfig === undefined ? 'kubectl' : 'tiphys kubectl';
-  process.stderr.write(`next: npx ${command === 'kubectl' ? 'tiphys kubectl' : command} get nodes\n`);
+  process.stderr.write('next: npx tiphys kubectl get nodes\n');
 }
 
 async function stop(cluster: MachineCluster, progress: Progress): Promise<void> {

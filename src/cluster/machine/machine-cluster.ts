@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { NODES } from '#api/generated/resources.ts';
 import type { Node } from '#api/generated/types.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
@@ -19,7 +19,7 @@ import { type ControlPlane, startControlPlane } from '../control-plane.ts';
 import { type DataDirectory, openDataDirectory } from '../data-directory.ts';
 import type { Progress } from '../progress.ts';
 import { addressAt, type ClusterSettings, resolveSettings } from '../settings.ts';
-import { startSimulatedNodes } from '../simulated-nodes.ts';
+import { SimulatedNodes } from '../simulated-nodes.ts';
 import { AgentProcess } from './agents.ts';
 import { writeNodeFiles } from './node-files.ts';
 import { buildBuiltinImages } from './builtin-images.ts';
@@ -175,7 +175,6 @@ class RunningCluster implements MachineCluster {
       { executor: this.#deps.executor, log: this.#deps.log },
     );
     writeFileSync(`${this.directory.kubeconfig}.tmp`, this.kubeconfig, { mode: 0o600 });
-    const { renameSync } = await import('node:fs');
     renameSync(`${this.directory.kubeconfig}.tmp`, this.directory.kubeconfig);
     this.#save();
   }
@@ -183,14 +182,7 @@ class RunningCluster implements MachineCluster {
   async startNodes(earlier: ClusterState | undefined): Promise<void> {
     const { progress } = this.#deps;
     if (this.#options.runtime === 'simulated') {
-      await progress.step(`${this.#options.nodes} simulated nodes`, async () => {
-        this.#simulated = await startSimulatedNodes({
-          controlPlane: this.#started(),
-          count: this.#options.nodes,
-          executor: this.#deps.executor,
-          log: this.#deps.log,
-        });
-      });
+      await progress.step(`${this.#options.nodes} simulated nodes`, () => this.#startSimulated());
     } else {
       await this.#startAgents(earlier);
     }
@@ -225,6 +217,16 @@ class RunningCluster implements MachineCluster {
       await progress.step('network removed', () => removeMachineNetwork(plan, runCommand, before));
     }
     removeState(this.directory.stateFile);
+  }
+
+  async #startSimulated(): Promise<void> {
+    const { localKubelets, clientFor } = this.#started();
+    const { executor, log } = this.#deps;
+    const clusterDns = addressAt(this.#settings.serviceCidr, 10);
+    const nodes = new SimulatedNodes({ clientFor, executor, log, clusterDns, localKubelets });
+    this.#simulated = nodes;
+    for (let index = 1; index <= this.#options.nodes; index += 1) await nodes.add({ name: `node-${index}` });
+    await this.#waitReady(`node-${this.#options.nodes}`);
   }
 
   async #startAgents(earlier: ClusterState | undefined): Promise<void> {

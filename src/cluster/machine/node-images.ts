@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { RealClock } from '#machinery/clock/real-clock.ts';
-import { silentLogger } from '#machinery/log/logger.ts';
 import { loadIntoContainerd } from '#node/image/load-containerd.ts';
 import { CriRuntime } from '#node/runtime/cri/cri-runtime.ts';
-import { ImageStore } from '#node/runtime/process/image-store.ts';
+import { ImageStore } from '#node/image/image-store.ts';
 import type { DataDirectory } from '../data-directory.ts';
 import { readAgentConfig } from './agent-config.ts';
 import type { ClusterState } from './state-file.ts';
@@ -37,7 +36,7 @@ export function containerdStateDirectory(runDirectory: string): string {
 function containerdImages(nodeName: string, endpoint: string, environment: NodeJS.ProcessEnv): NodeImages {
   const clock = new RealClock();
   const withRuntime = async <T>(use: (runtime: CriRuntime) => Promise<T>): Promise<T> => {
-    const runtime = await CriRuntime.connect(endpoint, { clock, log: silentLogger });
+    const runtime = await CriRuntime.connect(endpoint, { clock });
     try {
       return await use(runtime);
     } finally {
@@ -69,6 +68,6 @@ function processImages(nodeName: string, dataDirectory: string): NodeImages {
   return {
     nodeName,
     load: (archive) => store.load(archive),
-    list: async () => (await store.list()).map(({ repoTags, sizeBytes }) => ({ names: repoTags, sizeBytes })),
+    list: async () => (await store.list()).map((image) => ({ names: image.names, sizeBytes: image.sizeBytes })),
   };
 }

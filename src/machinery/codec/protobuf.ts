@@ -39,7 +39,11 @@ export function openEnvelope(body: Uint8Array): ProtobufEnvelope {
   if (PREFIX.some((byte, index) => body[index] !== byte)) {
     throw new ProtobufError('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]');
   }
-  const envelope = { apiVersion: '', kind: '', raw: new Uint8Array() };
+  const envelope: { apiVersion: string; kind: string; raw: Uint8Array } = {
+    apiVersion: '',
+    kind: '',
+    raw: new Uint8Array(),
+  };
   for (const field of fieldsOf(body.subarray(PREFIX.length))) {
     if (field.number === 2) envelope.raw = bytesOf(field);
     if (field.number !== 1) continue;

@@ -1,0 +1,49 @@
+import { ResourceRegistry } from '#api/registry/registry.ts';
+import { builtinDescriptions } from '#api/schema/descriptions.ts';
+import { builtinSchemas } from '#api/schema/load.ts';
+import { protobufMessageOf, protobufTable } from '#api/schema/protobuf.ts';
+import { type ApiServer, createApiServer } from '#apiserver/api-server.ts';
+import { createSecurity, type SecurityOptions } from '#apiserver/security.ts';
+import type { Executor } from '#machinery/executor/executor.ts';
+import type { Logger } from '#machinery/log/logger.ts';
+import type { Store } from '#store/store.ts';
+
+export interface AssemblyOptions extends Omit<SecurityOptions, 'externalAddress' | 'serviceCidrs'> {
+  readonly serviceCidr: string;
+  /** `127.0.0.1:6443`. */
+  readonly advertisedAddress: string;
+}
+
+export interface AssembledServer {
+  readonly api: ApiServer;
+  close(): Promise<void>;
+}
+
+/** Builds the API server with all built-in kinds and upstream's default security, without sockets. */
+export async function assembleApiServer(
+  options: AssemblyOptions,
+  deps: { store: Store; executor: Executor; log: Logger },
+): Promise<AssembledServer> {
+  const { serviceCidr, advertisedAddress, ...rest } = options;
+  const security = createSecurity({
+    ...rest,
+    serviceCidrs: [serviceCidr],
+    externalAddress: () => advertisedAddress,
+  });
+  const api = await createApiServer({
+    ...deps,
+    registry: new ResourceRegistry(),
+    schemas: builtinSchemas(),
+    descriptions: builtinDescriptions,
+    protobuf: { table: protobufTable, messageOf: protobufMessageOf },
+    ...security,
+    options: { advertisedAddress },
+  });
+  return {
+    api,
+    close: async () => {
+      await api.close();
+      security.close();
+    },
+  };
+}

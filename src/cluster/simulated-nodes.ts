@@ -1,0 +1,126 @@
+import { PODS } from '#api/generated/resources.ts';
+import type { LocalKubelet } from '#apiserver/proxy/kubelet-connection.ts';
+import type { Client } from '#client/client.ts';
+import { EventRecorder } from '#client/events/event-recorder.ts';
+import { InformerFactory } from '#client/informer/informer-factory.ts';
+import type { UserInfo } from '#apiserver/pipeline/types.ts';
+import type { Executor } from '#machinery/executor/executor.ts';
+import type { Logger } from '#machinery/log/logger.ts';
+import { FakeHost } from '#node/host/fake-host.ts';
+import { Kubelet } from '#node/kubelet/kubelet.ts';
+import { SharedPods } from '#node/kubelet/sources/pod-source.ts';
+import { SimulatedProbeTransport } from '#node/runtime/simulated/probe-transport.ts';
+import { type SimulatedAnswers, SimulatedRuntime } from '#node/runtime/simulated/simulated-runtime.ts';
+
+export interface SimulatedNodesDeps {
+  readonly clientFor: (user: UserInfo) => Client;
+  readonly executor: Executor;
+  readonly log: Logger;
+  readonly clusterDns?: string;
+  /** What containers of these nodes answer to exec and port-forward. */
+  readonly answers?: SimulatedAnswers;
+  /** Where logs, exec and the like find the kubelets of this process. */
+  readonly localKubelets?: Map<string, LocalKubelet>;
+}
+
+export interface SimulatedNodeOptions {
+  readonly name: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly taints?: readonly { key: string; value?: string; effect: string }[];
+  readonly cpuCount?: number;
+  readonly memoryBytes?: number;
+  readonly podsMax?: number;
+}
+
+interface SimulatedNode {
+  readonly kubelet: Kubelet;
+  readonly events: EventRecorder;
+}
+
+// The pods informer is one for all nodes, so it acts as the user that may see them all.
+const SHARED_USER: UserInfo = { username: 'system:simulator', groups: ['system:masters', 'system:authenticated'] };
+const KUBELET_PORT = 10_250;
+
+/** Nodes in this process: real kubelets, each its own user, on a runtime that pretends. */
+export class SimulatedNodes {
+  readonly #deps: SimulatedNodesDeps;
+  readonly #informers: InformerFactory;
+  readonly #pods: SharedPods;
+  readonly #nodes = new Map<string, SimulatedNode>();
+  readonly #stopping = new AbortController();
+
+  constructor(deps: SimulatedNodesDeps) {
+    const { executor, log } = deps;
+    this.#deps = deps;
+    this.#informers = new InformerFactory({ client: deps.clientFor(SHARED_USER), executor, log });
+    this.#pods = new SharedPods(this.#informers.informer(PODS));
+    this.#informers.start();
+  }
+
+  get names(): readonly string[] {
+    return [...this.#nodes.keys()];
+  }
+
+  /** Starts a node's kubelet; the node registers itself and becomes ready a little later. */
+  async add(options: SimulatedNodeOptions): Promise<void> {
+    const { clientFor, executor, log, clusterDns } = this.#deps;
+    const { name } = options;
+    if (this.#nodes.has(name)) throw new Error(`a simulated node is named ${name} already`);
+    const client = clientFor({ username: `system:node:${name}`, groups: ['system:nodes', 'system:authenticated'] });
+    const runtime = new SimulatedRuntime({
+      executor,
+      ...(this.#deps.answers === undefined ? {} : { answers: this.#deps.answers }),
+    });
+    const { clock, random } = executor;
+    const events = new EventRecorder({ client, clock, random, component: 'kubelet', host: name, log });
+    const kubelet = new Kubelet({
+      client,
+      executor,
+      runtime,
+      host: new FakeHost({
+        addresses: [addressOf(this.#nodes.size)],
+        hostname: name,
+        ...(options.cpuCount === undefined ? {} : { cpuCount: options.cpuCount }),
+        ...(options.memoryBytes === undefined ? {} : { memoryBytes: options.memoryBytes }),
+      }),
+      log: log.with({ node: name }),
+      events,
+      transport: new SimulatedProbeTransport(runtime),
+      pods: this.#pods.forNode(name),
+      options: {
+        identity: { name, labels: options.labels ?? {}, taints: options.taints ?? [] },
+        paths: { pods: '/var/lib/kubelet/pods', podLogs: '/var/log/pods' },
+        clusterDns: clusterDns === undefined ? [] : [clusterDns],
+        clusterDomain: 'cluster.local',
+        cgroupRoot: '',
+        podsMax: options.podsMax ?? 110,
+        port: () => KUBELET_PORT,
+        isSimulated: true,
+      },
+    });
+    this.#nodes.set(name, { kubelet, events });
+    await this.#informers.waitForSync(this.#stopping.signal);
+    await kubelet.start();
+  }
+
+  /** The node falls silent, as when its power goes: nothing is told to anybody. */
+  async kill(name: string): Promise<void> {
+    const node = this.#nodes.get(name);
+    if (node === undefined) throw new Error(`no simulated node is named ${name}`);
+    this.#nodes.delete(name);
+    this.#deps.localKubelets?.delete(name);
+    await node.kubelet.stop();
+    await node.events.close();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all([...this.#nodes.keys()].map((name) => this.kill(name)));
+    await this.#informers.stop();
+  }
+}
+
+/** Addresses of nodes that nobody can reach: 10.0.x.y. */
+function addressOf(index: number): string {
+  return `10.0.${Math.floor(index / 250)}.${(index % 250) + 1}`;
+}
