@@ -117,7 +117,7 @@ async function createWorkloads(): Promise<void> {
 interface Answer {
   readonly status: number;
   readonly body: string;
-  readonly json: Record<string, never>;
+  readonly json: Record<string, unknown>;
 }
 
 function call(target: string, options: RequestOptions & { body?: unknown } = {}): Promise<Answer> {
@@ -186,6 +186,7 @@ describe('a server with security', () => {
     const target = '/api/v1/namespaces/default/serviceaccounts/default/token';
     const issued = await call(target, { ...admin(), ...post(body) });
     expect(issued.status).toBe(201);
+    // Checked by the requests below.
     const { token } = issued.json['status'] as { token: string };
     const headers = { authorization: `Bearer ${token}` };
     const review = await call('/apis/authentication.k8s.io/v1/selfsubjectreviews', { ...post({}), headers });

@@ -1,4 +1,4 @@
-import { type Status, StatusError, resourceExpired } from '#machinery/errors/status-error.ts';
+import { resourceExpired, type Status, type StatusError } from '#machinery/errors/status-error.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { Revision } from '#store/store.ts';
