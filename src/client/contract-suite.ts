@@ -206,7 +206,7 @@ function testRead(context: Context): void {
     expect(label).toMatchObject({ reason: 'BadRequest', code: 400 });
     const field = await failure(context.client.list(CONFIG_MAPS, { namespace, fieldSelector: 'spec.nodeName=x' }));
     expect(field).toMatchObject({ reason: 'BadRequest', code: 400 });
-    expect(field.message).toContain('field label not supported');
+    expect(field.message).toContain('"spec.nodeName" is not a known field selector');
   });
 
   test('lists in pages that show one moment', async () => {

@@ -1,6 +1,7 @@
-import { statSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { StoreFullError } from '../errors.ts';
 import { EMPTY_REVISION } from '../shared/event-history.ts';
 import type { Revision } from '../store.ts';
 import { checkDataFile } from './data-file.ts';
@@ -13,6 +14,18 @@ const COMPACTED_KEY = 'compacted';
 // keeps its slab.
 const SLAB_BYTES = 65_536;
 const SLAB_VALUE_BYTES_MAX = 16_384;
+// Space that must be left on the file system after a batch: LMDB copies pages, and other programs write too. Batches
+// that only delete may use most of it, since they are the way out.
+const FREE_BYTES_MIN = 16 * 1024 * 1024;
+const FREE_BYTES_MIN_DELETE = 4 * 1024 * 1024;
+// What a batch may take on disk for each of its bytes, and for each record.
+const SPACE_FACTOR = 2;
+const RECORD_SPACE_BYTES = 8192;
+
+export interface LmdbDiskOptions {
+  /** Free bytes of the file system; tests pretend. */
+  readonly freeBytes?: () => number;
+}
 
 /**
  * The log in an LMDB environment of three tables: `records` and `values` by revision, `meta`. Both grow at their end
@@ -27,8 +40,13 @@ export class LmdbDisk implements Disk {
   readonly #meta: Database<Buffer, string>;
   #slab = Buffer.alloc(0);
   #slabUsed = 0;
+  readonly #freeBytes: () => number;
+  // After LMDB failed to write, its state in memory is not to be trusted with another transaction (a full file system
+  // ends the process at the second attempt). Reads do not use that state.
+  #failure: Error | undefined;
 
-  constructor(directory: string) {
+  constructor(directory: string, options: LmdbDiskOptions = {}) {
+    this.#freeBytes = options.freeBytes ?? (() => freeBytesOf(directory));
     this.#dataFile = join(directory, 'data.mdb');
     checkDataFile(this.#dataFile);
     this.#root = open<Buffer, string>({
@@ -37,6 +55,8 @@ export class LmdbDisk implements Disk {
       encoding: 'binary',
       maxDbs: 4,
       overlappingSync: false,
+      // Every write here is a batch already; batches around them have promises that nobody could catch.
+      eventTurnBatching: false,
     });
     this.#records = this.#root.openDB<Buffer, number>({ name: 'records', encoding: 'binary' });
     this.#values = this.#root.openDB<Buffer | Uint8Array, number>({ name: 'values', encoding: 'binary' });
@@ -79,6 +99,10 @@ export class LmdbDisk implements Disk {
   }
 
   async write(batch: DiskBatch): Promise<void> {
+    if (this.#failure !== undefined) {
+      throw new Error(`${this.#failure.message}; restart the server to write again`, { cause: this.#failure });
+    }
+    this.#assertSpace(batch);
     const headers = Buffer.allocUnsafe(batch.writes.reduce((sum, { record }) => sum + encodedBytes(record), 0));
     let offset = 0;
     // Puts in one `batch` are one transaction: an error in any of them aborts it.
@@ -99,8 +123,23 @@ export class LmdbDisk implements Disk {
     try {
       await committed;
     } catch (error) {
-      throw await commitErrorOf(error);
+      const cause = await commitErrorOf(error);
+      this.#failure = cause instanceof Error ? cause : new Error(String(cause));
+      throw this.#failure;
     }
+  }
+
+  /** A full file system is noticed before LMDB runs into it. */
+  #assertSpace({ writes }: DiskBatch): void {
+    const isGrowing = writes.some(({ record }) => record.type === 'put');
+    const bytes = writes.reduce((sum, { value }) => sum + value.length * SPACE_FACTOR + RECORD_SPACE_BYTES, 0);
+    const neededBytes = isGrowing ? bytes + FREE_BYTES_MIN : FREE_BYTES_MIN_DELETE;
+    const freeBytes = this.#freeBytes();
+    if (freeBytes >= neededBytes) return;
+    throw new StoreFullError(
+      `the disk of the store has ${freeBytes} bytes left and needs ${neededBytes} to go on safely: ` +
+        'nothing was written, reads and deletes go on; free some space and try again',
+    );
   }
 
   sizeBytes(): number {
@@ -126,4 +165,9 @@ async function commitErrorOf(error: unknown): Promise<unknown> {
     return cause;
   }
   return error;
+}
+
+function freeBytesOf(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
 }

@@ -1,7 +1,11 @@
 import { StoreError, StoreFullError, StoreOpenError, StoreUnavailableError } from '../errors.ts';
 
+// EFBIG, ENOSPC and EDQUOT of Linux, and LMDB's MDB_MAP_FULL.
+const FULL_CODES: ReadonlySet<unknown> = new Set([27, 28, 122, -30_792]);
+
 /** Whether an error of the disk says that there is no room left. */
 export function isFull(error: unknown): boolean {
+  if (error instanceof Error && 'code' in error && FULL_CODES.has(error.code)) return true;
   const text = error instanceof Error ? error.message : String(error);
   return /MDB_MAP_FULL|ENOSPC|EDQUOT|EFBIG|No space left|quota exceeded|File too large|mapsize reached/i.test(text);
 }

@@ -115,6 +115,20 @@ describe('LmdbStore with a disk that fails', () => {
     },
   );
 
+  test('refuses writes before the file system is full, but not reads and deletes', async () => {
+    let free = 1e9;
+    const freeBytes = () => free;
+    await using store = await openLmdbStore({ path: newPath(), clock: new VirtualClock(), freeBytes });
+    await put(store, '/a', '1', 0);
+    free = 10_000_000;
+    await expect(put(store, '/b', '1', 0)).rejects.toThrow(StoreFullError);
+    await expect(put(store, '/b', '1', 0)).rejects.toThrow('10000000 bytes left');
+    expect((await store.list({ prefix: '/' })).count).toBe(1);
+    expect(await store.commit({ key: '/a', value: undefined, expectedRevision: 2 })).toMatchObject({ revision: 3 });
+    free = 1e9;
+    expect(await put(store, '/b', '1', 0)).toBe(4);
+  });
+
   test('keeps what it could not remove for the next time', async () => {
     const { store, disk } = await openWithFaults();
     let revision = 0;

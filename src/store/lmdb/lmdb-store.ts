@@ -46,6 +46,8 @@ export interface LmdbStoreOptions extends Partial<HistoryLimits> {
   /** The store's directory; made if it is missing. */
   readonly path: string;
   readonly clock: Clock;
+  /** For tests: how much room the file system has. */
+  readonly freeBytes?: () => number;
   /** For tests: stands between the store and its disk. */
   readonly wrapDisk?: (disk: Disk) => Disk;
 }
@@ -54,14 +56,15 @@ export interface LmdbStoreOptions extends Partial<HistoryLimits> {
  * Opens the store in a directory and locks it for this process. Throws `StoreOpenError` where the directory is in use,
  * corrupt, or of another format.
  */
-export async function openLmdbStore({ path, clock, wrapDisk, ...limits }: LmdbStoreOptions): Promise<Store> {
+export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
+  const { path, clock, wrapDisk, freeBytes, ...limits } = options;
   let lock: Disposable | undefined;
   let disk: LmdbDisk | undefined;
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     lock = lockDirectory(path);
     checkFormat(path);
-    disk = new LmdbDisk(path);
+    disk = new LmdbDisk(path, freeBytes === undefined ? {} : { freeBytes });
     confirmFormat(path);
     const historyLimits = { ...DEFAULT_HISTORY_LIMITS, historyBytesMax: HISTORY_BYTES_MAX, ...limits };
     return new LmdbStore({ clock, disk: wrapDisk?.(disk) ?? disk, lock }, historyLimits);
