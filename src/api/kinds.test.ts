@@ -28,7 +28,10 @@ describe('errors of a create', () => {
     [
       'deployment without a selector',
       object('apps/v1', 'Deployment', { spec: { template } }),
-      ['spec.selector: Required value'],
+      [
+        'spec.selector: Required value',
+        'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`',
+      ],
     ],
     [
       'deployment that selects everything',

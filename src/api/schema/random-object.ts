@@ -38,7 +38,7 @@ function valueOf(schema: PresenceSchema, depth: number, options: RandomObjectOpt
         valueOf(schema.items ?? { type: 'any' }, depth + 1, options),
       );
     case 'map':
-      return { [pick(texts, options)]: valueOf(schema.items ?? { type: 'any' }, depth + 1, options) };
+      return { [pick(texts, options) ?? '']: valueOf(schema.items ?? { type: 'any' }, depth + 1, options) };
     case 'integer':
     case 'number':
       return pick(numbers, options);

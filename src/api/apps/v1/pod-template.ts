@@ -53,10 +53,11 @@ function checkTemplateMatches(
   path: FieldPath,
   errors: FieldErrors,
 ): void {
-  if (selector === undefined || isEmptySelector(selector)) return;
+  if (selector !== undefined && isEmptySelector(selector)) return;
   const labels = template.metadata?.labels;
   let matches = true;
   try {
+    // No selector selects nothing, so that this error comes with the other.
     matches = compileLabelSelector(selector).matches(labels);
   } catch {
     // A selector that cannot be compiled was reported already.

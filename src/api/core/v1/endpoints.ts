@@ -32,19 +32,15 @@ export const endpoints = defineKind(ENDPOINTS, {
 });
 
 function endpointsCell(object: Endpoints): string {
-  const shown: string[] = [];
-  let count = 0;
-  for (const { addresses = [], ports } of object.subsets ?? []) {
-    for (const { ip } of addresses) {
-      for (const port of ports ?? [undefined]) {
-        count++;
-        if (shown.length < SHOWN_MAX) shown.push(port === undefined ? ip : hostPort(ip, port.port));
-      }
-    }
+  if ((object.subsets ?? []).length === 0) return '<none>';
+  const all: string[] = [];
+  for (const { addresses = [], ports = [] } of object.subsets ?? []) {
+    // A headless service may have no ports.
+    if (ports.length === 0) all.push(...addresses.map(({ ip }) => ip));
+    for (const { port } of ports) all.push(...addresses.map(({ ip }) => hostPort(ip, port)));
   }
-  if (count === 0) return '<none>';
-  const text = shown.join(',');
-  return count > SHOWN_MAX ? `${text} + ${count - SHOWN_MAX} more...` : text;
+  const text = all.slice(0, SHOWN_MAX).join(',');
+  return all.length > SHOWN_MAX ? `${text} + ${all.length - SHOWN_MAX} more...` : text;
 }
 
 function hostPort(ip: string, port: number): string {
