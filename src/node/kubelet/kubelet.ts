@@ -203,7 +203,8 @@ async function buildParts(deps: KubeletDeps, wake: (uid: string) => void): Promi
     ...(options.extraResources === undefined ? {} : { extra: options.extraResources }),
   });
   const { runtimeName, runtimeVersion } = await runtime.version();
-  const hostIps = options.nodeIps ?? machine.addresses;
+  // One family unless both are asked for: a second address would make pods dual-stack halfway.
+  const hostIps = options.nodeIps ?? machine.addresses.slice(0, 1);
   const objects = new WatchedObjects({ client, executor, log, onChange: wake, withServices: !isSimulated });
   const volumes = deps.volumes?.(objects);
   const services: PodServices = {

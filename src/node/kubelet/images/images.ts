@@ -28,6 +28,8 @@ export interface ImageRequest {
 
 // How soon a pod whose image cannot be had is looked at again: upstream's period of failed syncs.
 const RETRY_MS = 10_000;
+// A failed pull shows as ErrImagePull for this long, and then as backing off.
+const PULL_RETRY_MS = 5000;
 
 /** Makes sure that containers' images are on the node: pull policies, credentials, back-off and their events. */
 export class Images {
@@ -112,7 +114,7 @@ export class Images {
       this.#lastErrors.set(key, text);
       const message = `Failed to pull image "${name}": ${text}`;
       containerEvent(events, request, { type: 'Warning', reason: 'Failed', message });
-      return failed('ErrImagePull', text);
+      return { ...failed('ErrImagePull', text), retryAfterMs: PULL_RETRY_MS };
     }
   }
 

@@ -39,7 +39,8 @@ export async function evacuateNode(services: PodServices, pods: readonly Pod[]):
     }
   }
   if (host.cgroups.version === 0) return;
-  await host.cgroups.remove(`${cgroupRoot}/kubepods`).catch((error: unknown) => {
+  // A root of its own was made for this node only.
+  await host.cgroups.remove(cgroupRoot === '' ? '/kubepods' : cgroupRoot).catch((error: unknown) => {
     log.warn('cannot remove cgroups', { error: String(error) });
   });
 }

@@ -18,6 +18,8 @@ import type { PodView } from './view.ts';
 export interface PodState {
   /** By container name: why it does not run. */
   readonly startFailures: Map<string, StartFailure>;
+  /** Pulls and restarts that wait: looking at the pod in the meantime neither tries again nor says so again. */
+  readonly waits: Map<string, { readonly what: string; readonly untilMs: number }>;
   hasCgroup: boolean;
 }
 
@@ -37,6 +39,8 @@ export interface Carried {
 
 const RETRY_MS = 10_000;
 const VOLUME_RETRY_MS = 2000;
+// Nothing in the cluster can mend these at once, so only time starts another try.
+const WAITING_FAILURES = ['ErrImagePull', 'ImagePullBackOff', 'CreateContainerError', 'RunContainerError'];
 
 /** Does what the plan says, in order. It chooses nothing; where a step fails it says when to look again. */
 export async function carryOut(services: PodServices, state: PodState, input: CarryOutInput): Promise<Carried> {
@@ -159,6 +163,7 @@ class Run {
     const { clock, crashBackOff, node } = this.#services;
     const { container } = action;
     if (this.#sandboxId === undefined) return false;
+    if (this.#isWaiting(container.name, container.image ?? '')) return !action.isRequired;
     if (action.lastFinishedMs !== undefined) {
       crashBackOff.next(`${podUid(pod)}/${container.name}`, action.lastFinishedMs, clock.now());
     }
@@ -178,13 +183,27 @@ class Run {
       return true;
     }
     this.#state.startFailures.set(container.name, outcome.failure);
-    this.#wakeAt(clock.now() + outcome.retryAfterMs);
+    const untilMs = clock.now() + outcome.retryAfterMs;
+    this.#wakeAt(untilMs);
+    if (WAITING_FAILURES.includes(outcome.failure.reason)) {
+      this.#state.waits.set(container.name, { what: container.image ?? '', untilMs });
+    }
     return !action.isRequired;
+  }
+
+  /** Whether the container is to be left alone for now; `what` is the image or the moment that it waits for. */
+  #isWaiting(name: string, what: string): boolean {
+    const wait = this.#state.waits.get(name);
+    if (wait === undefined || wait.what !== what || wait.untilMs <= this.#services.clock.now()) return false;
+    this.#wakeAt(wait.untilMs);
+    return true;
   }
 
   #backOff(action: PodAction & { type: 'backOff' }): void {
     const { pod } = this.#input;
-    const { container, delayMs } = action;
+    const { container, delayMs, untilMs } = action;
+    if (this.#isWaiting(container.name, String(untilMs))) return;
+    this.#state.waits.set(container.name, { what: String(untilMs), untilMs });
     const message = crashLoopMessage(pod, container, delayMs);
     this.#state.startFailures.set(container.name, { reason: 'CrashLoopBackOff', message });
     containerEvent(

@@ -3,7 +3,7 @@ import { parseTime } from '#machinery/clock/clock.ts';
 import type { Timer } from '#machinery/clock/clock.ts';
 import { carryOut, type Carried, type PodState } from './carry-out.ts';
 import { planPod } from './plan.ts';
-import { containerSpec, isTerminalPhase, podFormat, podUid } from './pod.ts';
+import { allContainers, containerSpec, isTerminalPhase, podFormat, podUid } from './pod.ts';
 import { RuntimeViewReader } from './runtime-view.ts';
 import type { PodServices } from './services.ts';
 import { generatePodStatus } from './status.ts';
@@ -48,7 +48,7 @@ export class PodWorker {
     this.#pod = pod;
     this.#onGone = options.onGone;
     this.#reader = new RuntimeViewReader(services, podUid(pod));
-    this.#state = { startFailures: new Map(), hasCgroup: false };
+    this.#state = { startFailures: new Map(), waits: new Map(), hasCgroup: false };
     this.wake();
   }
 
@@ -219,7 +219,7 @@ export class PodWorker {
     services.status.forget(podUid(pod));
     services.objects.release(podUid(pod));
     services.images.forget(pod);
-    for (const name of pod.spec.containers) services.crashBackOff.forget(`${podUid(pod)}/${name.name}`);
+    for (const { name } of allContainers(pod)) services.crashBackOff.forget(`${podUid(pod)}/${name}`);
     this.#stage = 'gone';
     this.#onGone();
   }

@@ -114,7 +114,7 @@ export class FakeApi implements Client {
     if (uid !== undefined && uid !== current.metadata.uid)
       throw conflict({ ...resource, name: name.name }, 'uid mismatch');
     this.writes.push({ verb: 'delete', resource: resource.resource, name: name.name, body: options });
-    const grace = options.gracePeriodSeconds ?? 30;
+    const grace = options.gracePeriodSeconds ?? terminationGrace(current);
     if (resource.resource === 'pods' && grace > 0) {
       current.metadata.deletionTimestamp = formatTime(this.#clock.now() + grace * 1000);
       current.metadata.deletionGracePeriodSeconds = grace;
@@ -192,6 +192,11 @@ export class FakeApi implements Client {
 
 function keyOf(resource: ResourceType, name: { name?: string; namespace?: string }): string {
   return `${resource.resource}/${resource.namespaced ? (name.namespace ?? '') : ''}/${name.name ?? ''}`;
+}
+
+function terminationGrace(object: KubeObject): number {
+  const seconds: unknown = Reflect.get(Reflect.get(object, 'spec') ?? {}, 'terminationGracePeriodSeconds');
+  return typeof seconds === 'number' ? seconds : 30;
 }
 
 function isSelected(object: KubeObject, options: ListOptions): boolean {
