@@ -4,6 +4,8 @@
  * proto2 wire format.
  */
 
+import { formatTime } from '../clock/clock.ts';
+
 /** Field name → [number, type, flags, JSON name]; flags: `r` repeated, `m` map, `i` inline, `p` pointer, `a` always. */
 export type ProtobufField = readonly [number: number, type: string, flags: string, jsonName?: string];
 
@@ -290,7 +292,7 @@ function timeText(raw: Uint8Array, digits: 0 | 6): string | undefined {
   const nanos = Number(BigInt.asIntN(32, find(raw, 2)?.varint ?? 0n));
   const ms = Number(seconds) * 1000;
   if (!Number.isFinite(ms) || Math.abs(ms) > 8.64e15) throw new ProtobufError('a time is out of range');
-  const whole = new Date(ms).toISOString().slice(0, 19);
+  const whole = formatTime(ms).slice(0, 19);
   if (digits === 0) return `${whole}Z`;
   return `${whole}.${String(Math.floor(nanos / 1000)).padStart(6, '0')}Z`;
 }

@@ -4,7 +4,16 @@ import { genericStatus } from '../errors/status-error.ts';
 import type { KubeObject, ManagedFieldsEntry } from '../meta/types.ts';
 import type { SchemaSet } from '../schema/schema.ts';
 import { compare } from './compare.ts';
-import { difference, type FieldTree, forEachPath, intersection, LEAF, pathText, union } from './field-tree.ts';
+import {
+  difference,
+  type FieldTree,
+  forEachPath,
+  intersection,
+  isEmptyTree,
+  LEAF,
+  pathText,
+  union,
+} from './field-tree.ts';
 import { belongsTo, entryOf, finishEntries, type ManagerKey, treeOf, withTree } from './managers.ts';
 import { appliedTree, mergeApplied, removeFields } from './merge.ts';
 import { type Plan, planOf } from './plan.ts';
@@ -44,7 +53,7 @@ export function applyConfiguration(options: ApplyOptions): Applied {
   const before = startingEntries(live, objectPlan.empty, plan);
   const own = before.find((entry) => belongsTo(entry, key));
   const others = before.filter((entry) => entry !== own);
-  const set = appliedTree(plan, applied);
+  const set = withoutBareMetadata(appliedTree(plan, applied));
 
   const configuration = withoutServerFields(applied);
   const merged = mergeApplied(objectPlan.root, live, configuration);
@@ -62,6 +71,12 @@ export function applyConfiguration(options: ApplyOptions): Applied {
   const managedFields = finishEntries(entries);
   const metadata = { ...object.metadata, managedFields };
   return { object: { ...object, metadata }, managedFields, isUnchanged };
+}
+
+/** Metadata with nothing but what the server owns (a name, say) is owned by nobody; an empty node would claim it. */
+function withoutBareMetadata(tree: FieldTree): FieldTree {
+  const { 'f:metadata': metadata, ...rest } = tree;
+  return metadata !== undefined && isEmptyTree(metadata) ? rest : tree;
 }
 
 /** An object that was never tracked gets an owner for all it holds, so that applying cannot silently take it over. */

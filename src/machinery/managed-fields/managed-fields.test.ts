@@ -396,6 +396,63 @@ describe('applyConfiguration', () => {
   });
 });
 
+describe('applyConfiguration on random objects', () => {
+  const word = fc.constantFrom('x', 'y');
+  const spec = fc.record(
+    {
+      replicas: fc.integer({ min: 0, max: 2 }),
+      nested: fc.record({ a: word, b: word }, { requiredKeys: [] }),
+      items: fc.uniqueArray(
+        fc.record({ name: fc.constantFrom('a', 'b', 'c'), image: word }, { requiredKeys: ['name'] }),
+        { selector: ({ name }) => name, minLength: 1 },
+      ),
+      args: fc.array(word, { minLength: 1, maxLength: 2 }),
+    },
+    { requiredKeys: [] },
+  );
+
+  const apply = (
+    live: KubeObject | undefined,
+    fields: Record<string, unknown>,
+  ): ReturnType<typeof applyConfiguration> =>
+    applyConfiguration({
+      live: live === undefined ? undefined : deepFreeze(live),
+      applied: deepFreeze(thing({ spec: fields })),
+      manager: 'applier',
+      force: true,
+      timeMs: TIME,
+      schemas,
+      schemaName: 'Thing',
+    });
+
+  test('what is applied holds, applying it again changes nothing, applying nothing takes back what nobody else owns', () => {
+    fc.assert(
+      fc.property(spec, spec, spec, (base, first, second) => {
+        const created = store({ next: thing({ spec: base }), manager: 'user' });
+        const one = apply(created, first).object;
+        const two = apply(one, second).object;
+        for (const [object, fields] of [
+          [one, first],
+          [two, second],
+        ] as const) {
+          const present = leaves(object);
+          for (const [path, value] of leaves(thing({ spec: fields }))) {
+            const isHeld = value === '{}' ? allPaths(object).includes(path) : present.get(path) === value;
+            expect([path, isHeld]).toEqual([path, true]);
+          }
+        }
+        expect(apply(two, second).isUnchanged).toBe(true);
+        const nothing = apply(two, {}).object;
+        expect(entryFor(nothing, 'applier')?.fieldsV1 ?? { 'f:spec': {} }).toEqual({ 'f:spec': {} });
+        const owned = ownedPaths(entryFor(nothing, 'user'));
+        const left = [...leaves(nothing)].filter(([, value]) => value !== '{}').map(([path]) => path);
+        expect(left.filter((path) => !owned.includes(path))).toEqual([]);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
 describe('field trees', () => {
   const path = fc.array(fc.constantFrom('f:a', 'f:b', 'v:1'), { minLength: 1, maxLength: 3 });
   const paths = fc.uniqueArray(path, { selector: (one) => one.join('/'), maxLength: 6 });

@@ -1,23 +1,30 @@
 import { deepCopy, deepEqual, setOwn } from '../codec/deep.ts';
+import { encodeValue } from '../codec/json.ts';
 import { PatchError } from './errors.ts';
 
-/** A patch may not be used to blow up a document; the server's limit. */
+/** More operations are refused (413), as upstream does. */
 export const JSON_PATCH_OPERATIONS_MAX = 10_000;
+
+/** What all `copy` operations of one patch may add together: a small patch could double a document over and over. */
+const COPIED_CHARACTERS_MAX = 3 * 1024 * 1024;
 
 type Container = Record<string, unknown> | unknown[];
 
 interface Operation {
   readonly op: string;
   readonly path: string;
-  readonly from: string | undefined;
+  readonly from: string;
   readonly value: unknown;
 }
 
-/** Applies a JSON patch (RFC 6902) to a copy of the document; throws `PatchError`. */
+/**
+ * Applies a JSON patch (RFC 6902) to a copy of the document; throws `PatchError`. As upstream's library has it,
+ * replacing an absent field sets it, an absent field tests equal to `null`, and negative indices count from the end.
+ */
 export function applyJsonPatch(document: unknown, operations: unknown): unknown {
-  const root: { value: unknown } = { value: deepCopy(document) };
-  for (const operation of parseOperations(operations)) applyOperation(root, operation);
-  return root.value;
+  const patcher = new JsonPatcher(deepCopy(document));
+  for (const operation of parseOperations(operations)) patcher.apply(operation);
+  return patcher.document;
 }
 
 function parseOperations(operations: unknown): Operation[] {
@@ -25,57 +32,114 @@ function parseOperations(operations: unknown): Operation[] {
     throw new PatchError('malformed', 'json: cannot unmarshal object into Go value of type jsonpatch.Patch');
   }
   return operations.map((operation: unknown) => {
-    if (typeof operation !== 'object' || operation === null) {
+    if (typeof operation !== 'object' || operation === null || Array.isArray(operation)) {
       throw new PatchError('malformed', 'json: cannot unmarshal value into Go value of type jsonpatch.Operation');
     }
     // Safe: an object is read by its own keys, each of which is checked.
     const { op, path, from, value } = operation as Record<string, unknown>;
-    return {
-      op: typeof op === 'string' ? op : 'unknown',
-      path: typeof path === 'string' ? path : 'unknown',
-      from: typeof from === 'string' ? from : undefined,
-      // An operation without a value sets null, as upstream's library does.
-      value: value ?? null,
-    };
+    return { op: textOf(op), path: textOf(path), from: textOf(from), value: value ?? null };
   });
 }
 
-function applyOperation(root: { value: unknown }, operation: Operation): void {
-  const { op, path } = operation;
-  switch (op) {
-    case 'add':
-      return setAt(root, path, deepCopy(operation.value), 'add');
-    case 'remove':
-      removeAt(root, path, 'remove');
-      return undefined;
-    case 'replace':
-      return replaceAt(root, path, deepCopy(operation.value));
-    case 'move': {
-      const moved = takeFrom(root, operation.from ?? 'unknown', 'move');
-      removeAt(root, operation.from ?? 'unknown', 'move');
-      return setAt(root, path, moved, 'move');
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : 'unknown';
+}
+
+class JsonPatcher {
+  document: unknown;
+  #copiedCharacters = 0;
+
+  constructor(document: unknown) {
+    this.document = document;
+  }
+
+  apply({ op, path, from, value }: Operation): void {
+    switch (op) {
+      case 'add': {
+        const place = this.#locate(path, `add operation does not apply: doc is missing path: "${path}"`);
+        return addTo(place, deepCopy(value), `error in add for path: '${path}'`);
+      }
+      case 'remove': {
+        const place = this.#locate(path, `remove operation does not apply: doc is missing path: "${path}"`);
+        return removeFrom(place, `error in remove for path: '${path}'`);
+      }
+      case 'replace':
+        return this.#replace(path, deepCopy(value));
+      case 'move':
+        return this.#move(from, path);
+      case 'copy':
+        return this.#copy(from, path);
+      case 'test':
+        return this.#test(path, value);
+      default:
+        throw new PatchError('malformed', `Unexpected kind: ${op}`);
     }
-    case 'copy':
-      return setAt(root, path, deepCopy(takeFrom(root, operation.from ?? 'unknown', 'copy')), 'copy');
-    case 'test':
-      return testAt(root, path, operation.value);
-    default:
-      throw new PatchError('malformed', `Unexpected kind: ${op}`);
+  }
+
+  #replace(path: string, value: unknown): void {
+    if (path === '') {
+      if (!isContainer(value)) fail('replace operation value must be object or array');
+      this.document = value;
+      return;
+    }
+    const { container, key } = this.#locate(path, `replace operation does not apply: doc is missing path: ${path}`);
+    if (!Array.isArray(container)) return setOwn(container, key, value);
+    const index = arrayIndex(key, container.length - 1);
+    if (index === undefined)
+      return fail(`replace operation does not apply: doc is missing key: ${path}: missing value`);
+    container[index] = value;
+    return undefined;
+  }
+
+  #move(from: string, path: string): void {
+    const source = this.#locate(from, `move operation does not apply: doc is missing from path: ${from}`);
+    const value = valueAt(source, `error in move for path: '${source.key}'`);
+    removeFrom(source, `error in move for path: '${source.key}'`);
+    const target = this.#locate(path, `move operation does not apply: doc is missing destination path: ${path}`);
+    addTo(target, value, `error in move for path: '${path}'`);
+  }
+
+  #copy(from: string, path: string): void {
+    const source = this.#locate(from, `copy operation does not apply: doc is missing from path: ${from}`);
+    const value = valueAt(source, `error in copy for from: '${from}'`) ?? null;
+    const target = this.#locate(path, `copy operation does not apply: doc is missing destination path: ${path}`);
+    this.#copiedCharacters += encodeValue(value).length;
+    if (this.#copiedCharacters > COPIED_CHARACTERS_MAX) {
+      fail(
+        'Unable to complete the copy, the accumulated size increase of copy is ' +
+          `${this.#copiedCharacters}, exceeding the limit ${COPIED_CHARACTERS_MAX}`,
+      );
+    }
+    addTo(target, deepCopy(value), 'error while adding value during copy');
+  }
+
+  #test(path: string, expected: unknown): void {
+    if (path === '') {
+      if (!deepEqual(this.document, expected)) fail(`testing value ${path} failed: test failed`);
+      return;
+    }
+    const place = this.#locate(path, `test operation does not apply: is missing path: ${path}`);
+    const actual = valueAt(place, `error in test for path: '${path}'`) ?? null;
+    if (!deepEqual(actual, expected)) fail(`testing value ${path} failed: test failed`);
+  }
+
+  /** The container and last token that a pointer names. */
+  #locate(pointer: string, missing: string): Place {
+    const tokens = pointer.split('/');
+    let current: unknown = tokens.length < 2 ? undefined : this.document;
+    for (const token of tokens.slice(1, -1)) current = childOf(current, decodeToken(token));
+    if (!isContainer(current)) return fail(`${missing}: missing value`);
+    return { container: current, key: decodeToken(tokens.at(-1) ?? '') };
   }
 }
 
-function inapplicable(message: string): never {
-  throw new PatchError('inapplicable', message);
+interface Place {
+  readonly container: Container;
+  readonly key: string;
 }
 
-/** The container and last token that a pointer names; no container where a part of the way is missing. */
-function locate(root: { value: unknown }, pointer: string): { container: Container | undefined; key: string } {
-  const tokens = pointer.split('/');
-  const key = decodeToken(tokens.at(-1) ?? '');
-  if (tokens.length < 2) return { container: undefined, key };
-  let current = root.value;
-  for (const token of tokens.slice(1, -1)) current = childOf(current, decodeToken(token));
-  return { container: isContainer(current) ? current : undefined, key };
+function fail(message: string): never {
+  throw new PatchError('inapplicable', message);
 }
 
 function childOf(value: unknown, key: string): unknown {
@@ -83,9 +147,9 @@ function childOf(value: unknown, key: string): unknown {
     const index = arrayIndex(key, value.length - 1);
     return index === undefined ? undefined : value[index];
   }
-  if (!isContainer(value)) return undefined;
+  if (!isContainer(value) || !Object.hasOwn(value, key)) return undefined;
   // Safe: a container that is no array is read by its own keys.
-  return Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
+  return (value as Record<string, unknown>)[key];
 }
 
 function isContainer(value: unknown): value is Container {
@@ -96,112 +160,52 @@ function decodeToken(token: string): string {
   return token.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
-/** An index as Go's library reads it: negative counts from the end. `undefined` where it is none or out of range. */
+const INDEX = /^[-+]?[0-9]+$/;
+
+/** `undefined` where the text is no index or out of range. */
 function arrayIndex(token: string, last: number): number | undefined {
-  if (!/^-?[0-9]+$/.test(token)) return undefined;
+  if (!INDEX.test(token)) return undefined;
   const index = Number(token);
   if (index > last || index < -(last + 1)) return undefined;
   return index < 0 ? index + last + 1 : index;
 }
 
-function setAt(root: { value: unknown }, path: string, value: unknown, op: string): void {
-  if (path === '') {
-    root.value = value;
-    return;
+/** Why a text is no index of a list. */
+function badIndex(token: string): string {
+  if (INDEX.test(token)) return `Unable to access invalid index: ${token}: invalid index referenced`;
+  return `strconv.Atoi: parsing ${JSON.stringify(token)}: invalid syntax`;
+}
+
+function valueAt({ container, key }: Place, context: string): unknown {
+  if (Array.isArray(container) && arrayIndex(key, container.length - 1) === undefined) {
+    return fail(`${context}: ${badIndex(key)}`);
   }
-  const { container, key } = locate(root, path);
-  if (container === undefined) {
-    return inapplicable(`${op} operation does not apply: doc is missing path: "${path}": missing value`);
-  }
+  return childOf(container, key);
+}
+
+function addTo({ container, key }: Place, value: unknown, context: string): void {
   if (!Array.isArray(container)) return setOwn(container, key, value);
   if (key === '-') {
     container.push(value);
     return undefined;
   }
-  if (!/^-?[0-9]+$/.test(key)) {
-    return inapplicable(
-      `error in ${op} for path: '${path}': value was not a proper array index: '${key}': ` +
-        `strconv.Atoi: parsing ${JSON.stringify(key)}: invalid syntax`,
-    );
-  }
+  if (!INDEX.test(key)) return fail(`${context}: value was not a proper array index: '${key}': ${badIndex(key)}`);
   const index = arrayIndex(key, container.length);
-  if (index === undefined) {
-    return inapplicable(
-      `error in ${op} for path: '${path}': Unable to access invalid index: ${key}: invalid index referenced`,
-    );
-  }
+  if (index === undefined) return fail(`${context}: ${badIndex(key)}`);
   container.splice(index, 0, value);
   return undefined;
 }
 
-function removeAt(root: { value: unknown }, path: string, op: string): void {
-  const { container, key } = locate(root, path);
-  if (container === undefined) {
-    return inapplicable(`${op} operation does not apply: doc is missing path: "${path}": missing value`);
-  }
+function removeFrom({ container, key }: Place, context: string): void {
   if (Array.isArray(container)) {
     const index = arrayIndex(key, container.length - 1);
-    if (index === undefined) {
-      return inapplicable(
-        `error in ${op} for path: '${path}': Unable to access invalid index: ${key}: invalid index referenced`,
-      );
-    }
+    if (index === undefined) return fail(`${context}: ${badIndex(key)}`);
     container.splice(index, 1);
     return undefined;
   }
   if (!Object.hasOwn(container, key)) {
-    return inapplicable(`error in ${op} for path: '${path}': Unable to remove nonexistent key: ${key}: missing value`);
+    return fail(`${context}: Unable to remove nonexistent key: ${key}: missing value`);
   }
   delete container[key];
   return undefined;
-}
-
-function replaceAt(root: { value: unknown }, path: string, value: unknown): void {
-  if (path === '') {
-    root.value = value;
-    return;
-  }
-  const { container, key } = locate(root, path);
-  if (container === undefined) {
-    return inapplicable(`replace operation does not apply: doc is missing path: ${path}: missing value`);
-  }
-  if (Array.isArray(container)) {
-    const index = arrayIndex(key, container.length - 1);
-    if (index === undefined) {
-      return inapplicable(`replace operation does not apply: doc is missing key: ${path}: missing value`);
-    }
-    container[index] = value;
-    return undefined;
-  }
-  if (!Object.hasOwn(container, key)) {
-    return inapplicable(`replace operation does not apply: doc is missing key: ${path}: missing value`);
-  }
-  return setOwn(container, key, value);
-}
-
-function takeFrom(root: { value: unknown }, from: string, op: string): unknown {
-  if (from === '') return root.value;
-  const { container, key } = locate(root, from);
-  if (container === undefined) {
-    return inapplicable(`${op} operation does not apply: doc is missing from path: ${from}: missing value`);
-  }
-  const value = childOf(container, key);
-  if (value === undefined) {
-    return inapplicable(`error in ${op} for path: '${from}': Unable to get nonexistent key: ${key}: missing value`);
-  }
-  return value;
-}
-
-function testAt(root: { value: unknown }, path: string, expected: unknown): void {
-  if (path === '') {
-    if (deepEqual(root.value, expected)) return;
-    return inapplicable(`testing value ${path} failed: test failed`);
-  }
-  const { container, key } = locate(root, path);
-  if (container === undefined) {
-    return inapplicable(`test operation does not apply: is missing path: ${path}: missing value`);
-  }
-  // An absent value equals null, as upstream's library has it.
-  if (deepEqual(childOf(container, key) ?? null, expected)) return undefined;
-  return inapplicable(`testing value ${path} failed: test failed`);
 }
