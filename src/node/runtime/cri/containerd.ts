@@ -7,11 +7,12 @@ import type { Clock, Timer } from '#machinery/clock/clock.ts';
 import type { Logger } from '#machinery/log/logger.ts';
 
 import { RuntimeError } from '../contract.ts';
+import { findProgram } from '../find-program.ts';
 import { identifyProcess, isSameProcessAlive, type ProcessId, readText, signalProcess } from '../linux-process.ts';
 import { removeAllPods, removeLeftovers } from './containerd-cleanup.ts';
 import { type ContainerdConfig, renderContainerdConfig } from './containerd-config.ts';
 import { CriRuntime } from './cri-runtime.ts';
-import { canMountOverlay, findCniBinDir, findProgram, hasSysResource } from './host-probe.ts';
+import { canMountOverlay, findCniBinDir, hasSysResource } from './host-probe.ts';
 
 export interface ContainerdOptions {
   /** Images and snapshots. */

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { readText } from '../linux-process.ts';
@@ -9,13 +9,6 @@ import { readText } from '../linux-process.ts';
 const run = promisify(execFile);
 
 const CAP_SYS_RESOURCE_BIT = 24n;
-const SYSTEM_PATHS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
-
-/** The full path of a program, looked up in `path` (a PATH) and then where system programs usually are. */
-export function findProgram(name: string, path: string): string | undefined {
-  const folders = [...path.split(delimiter).filter((folder) => folder !== ''), ...SYSTEM_PATHS];
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
-}
 
 /** Whether this process may lower OOM scores; root in many sandboxes may not. */
 export function hasSysResource(): boolean {
@@ -46,14 +39,4 @@ export async function canMountOverlay(directory: string): Promise<boolean> {
 /** Where the distribution or upstream puts CNI's plugins. */
 export function findCniBinDir(): string | undefined {
   return ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni'].find((path) => existsSync(join(path, 'bridge')));
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    // Not there or not ours to run: the next folder is asked.
-    return false;
-  }
 }
