@@ -46,6 +46,8 @@ export class Informer<T extends KubeObject = KubeObject> {
   readonly #backoff: Backoff;
   readonly #synced = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
+  // The watch under way. Not derived from #stop's signal: that would remember every watch there ever was.
+  #watching: AbortController | undefined;
   #loop: Promise<void> | undefined;
   #hasSynced = false;
   #resourceVersion = '';
@@ -129,6 +131,7 @@ export class Informer<T extends KubeObject = KubeObject> {
   /** Settles when nothing runs any more. The view keeps what it holds. */
   async stop(): Promise<void> {
     this.#stop.abort();
+    this.#watching?.abort();
     for (const queue of this.#queues) queue.close();
     await this.#loop;
   }
@@ -195,8 +198,9 @@ export class Informer<T extends KubeObject = KubeObject> {
     const { pageSize: _, ...selection } = this.#options;
     const timeoutSeconds = Math.floor(WATCH_SECONDS_MIN * (1 + executor.random.float()));
     const startMs = executor.clock.monotonic();
-    const silent = new AbortController();
-    const timer = executor.clock.setTimeout(() => silent.abort(), timeoutSeconds * 1000 + WATCH_GRACE_MS, {
+    const watching = new AbortController();
+    this.#watching = watching;
+    const timer = executor.clock.setTimeout(() => watching.abort(), timeoutSeconds * 1000 + WATCH_GRACE_MS, {
       unref: true,
     });
     let events = 0;
@@ -206,7 +210,7 @@ export class Informer<T extends KubeObject = KubeObject> {
         resourceVersion: this.#resourceVersion,
         allowWatchBookmarks: true,
         timeoutSeconds,
-        signal: AbortSignal.any([this.#stop.signal, silent.signal]),
+        signal: watching.signal,
       });
       for await (const event of watch) {
         if (this.#stop.signal.aborted) return;

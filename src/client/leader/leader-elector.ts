@@ -118,10 +118,13 @@ export class LeaderElector {
 
   /** One attempt to get or keep the lease. Whatever goes wrong, or takes longer, is a "no". */
   async #tryWithin(limitMs: number, signal: AbortSignal): Promise<boolean> {
-    const late = new AbortController();
-    const timer = this.#deps.clock.setTimeout(() => late.abort(), limitMs, { unref: true });
+    // Not derived from the signal, which lives on and would remember every attempt.
+    const attempt = new AbortController();
+    const onAbort = () => attempt.abort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    const timer = this.#deps.clock.setTimeout(onAbort, limitMs, { unref: true });
     try {
-      const isHeld = await this.#tryAcquireOrRenew(AbortSignal.any([signal, late.signal]));
+      const isHeld = await this.#tryAcquireOrRenew(attempt.signal);
       this.#reportLeader();
       return isHeld;
     } catch (error) {
@@ -131,6 +134,7 @@ export class LeaderElector {
       return false;
     } finally {
       timer.cancel();
+      signal.removeEventListener('abort', onAbort);
     }
   }
 

@@ -14,7 +14,7 @@ export class DurableIndex {
   readonly #history: EventHistory<DiskRecord>;
   readonly #snapshots: Snapshots<DiskRecord>;
   // Revisions whose records are to be removed from the disk.
-  #garbage: Revision[] = [];
+  readonly #garbage: Revision[] = [];
   #revision: Revision;
 
   /** Reads the whole log; throws a RangeError where it is not one. */
@@ -87,13 +87,9 @@ export class DurableIndex {
     this.#history.compact(revision);
   }
 
+  /** At most `countMax` revisions to remove, in no order. */
   takeGarbage(countMax: number): Revision[] {
-    if (this.#garbage.length <= countMax) {
-      const all = this.#garbage;
-      this.#garbage = [];
-      return all;
-    }
-    return this.#garbage.splice(0, countMax);
+    return this.#garbage.splice(Math.max(this.#garbage.length - countMax, 0));
   }
 
   /** Takes back what could not be removed. */

@@ -273,6 +273,13 @@ describe('LmdbStore on disk', () => {
     await using store = await openLmdbStore({ path, clock: new VirtualClock() });
     await expect(store.get('/k7')).rejects.toThrow('the value of "/k7" at revision 9 is damaged on disk');
     expect((await store.get('/k8')).kv).toBeDefined();
+    const events: StoreEvent[] = [];
+    const onBatch = (batch: { events: readonly StoreEvent[] }) => events.push(...batch.events);
+    const subscribe = store.subscribe({ prefix: '/', afterRevision: 1, onBatch, onEnd: () => undefined });
+    await expect(subscribe).rejects.toThrow('damaged on disk');
+    events.length = 0;
+    await put(store, '/later', '1', 0);
+    expect(events).toEqual([]);
   });
 });
 

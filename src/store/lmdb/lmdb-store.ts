@@ -89,6 +89,7 @@ class LmdbStore implements Store {
   readonly #subscribers = new Subscribers();
   readonly #expiry: ExpiryQueue;
   #isClosed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(deps: { clock: Clock; disk: Disk; lock: Disposable }, limits: HistoryLimits) {
     this.#clock = deps.clock;
@@ -166,8 +167,12 @@ class LmdbStore implements Store {
     return this.#disk.sizeBytes();
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#isClosed = true;
     this.#expiry.close();
     await this.#queue.drain();

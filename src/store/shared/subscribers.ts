@@ -25,7 +25,13 @@ export class Subscribers {
     const { prefix, afterRevision, onBatch, onEnd } = options;
     const subscriber: Subscriber = { prefix, onBatch, onEnd, delivered: afterRevision, isClosed: false };
     this.#subscribers.add(subscriber);
-    for (const batch of history) this.#deliverTo(subscriber, batch);
+    try {
+      for (const batch of history) this.#deliverTo(subscriber, batch);
+    } catch (error) {
+      // Its history could not be read: there is no subscription.
+      this.#remove(subscriber);
+      throw error;
+    }
     return { close: () => this.#remove(subscriber) };
   }
 
