@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { Deployment, Job, Secret, Service } from './generated/types.ts';
 import { minAvailable, rolloutLimits } from './apps/v1/deployment/rollout-limits.ts';
-import { createErrors, defaulted, definitionOf, row, update } from './test-kit.ts';
+import { createErrors, defaulted, definitionOf, row, update } from './testing/kit.ts';
 import { scaledValue } from './validation/int-or-percent.ts';
 
 const metadata = { name: 'web', namespace: 'default' };

@@ -1,8 +1,6 @@
-import { fieldsOf } from '#machinery/meta/types.ts';
 import { defaultColumns } from '../columns/common.ts';
-import { normalizerOf } from '../schema/normalize.ts';
 import type { KindRules } from './kind.ts';
-import type { ResourceDefinition, Strategy } from './resource.ts';
+import type { ResourceDefinition } from './resource.ts';
 import type { ResourceRow } from './resource-row.ts';
 
 /** Where upstream keeps objects whose folder in the store is not their plural. */
@@ -25,22 +23,10 @@ export function defineResource(row: ResourceRow, rules: KindRules | undefined): 
     listKind: `${row.kind}List`,
     // What can only be created, or is made up on reading, is never stored.
     ...(row.verbs.includes('watch') ? { storagePrefix: `/registry/${prefix}` } : {}),
-    strategy: withNormalization(row.schemaName, rules?.strategy ?? {}),
+    strategy: rules?.strategy ?? {},
     columns: rules?.columns ?? defaultColumns,
     selectableFields: rules?.selectableFields ?? {},
     ...(rules?.ttlSeconds === undefined ? {} : { ttlSeconds: rules.ttlSeconds }),
     ...(rules?.storedAs === undefined ? {} : { storedAs: rules.storedAs }),
-  };
-}
-
-/** Every kind is first brought into the form that upstream's decoder and encoder give it, then defaulted. */
-function withNormalization(schemaName: string, strategy: Strategy): Strategy {
-  const { applyDefaults } = strategy;
-  return {
-    ...strategy,
-    applyDefaults(next) {
-      normalizerOf(schemaName)(fieldsOf(next));
-      applyDefaults?.(next);
-    },
   };
 }

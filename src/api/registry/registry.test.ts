@@ -3,7 +3,8 @@ import { deepCopy } from '#machinery/codec/deep.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import { SeededRandom } from '#machinery/random/seeded-random.ts';
 import { apiVersionOf } from '#machinery/meta/types.ts';
-import { randomObject } from '../schema/random-object.ts';
+import { decoded, defaulted } from '../testing/kit.ts';
+import { randomObject } from '../testing/random-object.ts';
 import { builtinResources, compareVersions, ResourceRegistry } from './registry.ts';
 import type { ResourceDefinition } from './resource.ts';
 
@@ -79,7 +80,7 @@ describe.each(
 
   test('takes an object that has nothing but a name', () => {
     expect(() => {
-      runEverything(definition, { ...head, metadata: { name: 'x' } });
+      runEverything(definition, decoded({ ...head, metadata: { name: 'x' } }));
     }).not.toThrow();
   });
 
@@ -87,11 +88,11 @@ describe.each(
     for (let seed = 0; seed < 25; seed++) {
       const random = new SeededRandom(`${definition.schemaName} ${seed}`);
       const drawn = randomObject(definition.schemaName, { random, density: 0.2 + (seed % 5) * 0.15 });
-      const object: KubeObject = { ...drawn, ...head, metadata: { name: 'x', ...Object(drawn['metadata']) } };
+      const object = defaulted({ ...drawn, ...head, metadata: { name: 'x', ...Object(drawn['metadata']) } });
+      const once = deepCopy(object);
       definition.strategy.applyDefaults?.(object);
-      const once = JSON.stringify(object);
-      definition.strategy.applyDefaults?.(object);
-      expect(JSON.stringify(object), `seed ${seed}`).toBe(once);
+      expect(object, `seed ${seed}`).toEqual(once);
+      expect(defaulted(object), `seed ${seed}, decoded again`).toEqual(once);
       runEverything(definition, object);
     }
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Node, NodeSelectorRequirement, Toleration } from '../../generated/types.ts';
-import { row } from '../../test-kit.ts';
+import { row } from '../../testing/kit.ts';
 import { matchesNodeSelector, preferredNodeWeight } from './node-affinity.ts';
 import { firstUntoleratedTaint, tolerationSecondsLeft, toleratesTaint } from './taints.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Container, ContainerStatus, Pod, PodStatus } from '../../../generated/types.ts';
-import { defaulted, definitionOf, row } from '../../../test-kit.ts';
+import { defaulted, definitionOf, row } from '../../../testing/kit.ts';
 import { isPodAvailable, isPodReady, withPodCondition } from './conditions.ts';
 import { imageTag } from './image.ts';
 import { podLimits, podRequests, qosClass } from './requests.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Container, Pod, PodSpec } from '../../../../generated/types.ts';
-import { createErrors, update } from '../../../../test-kit.ts';
+import { createErrors, update } from '../../../../testing/kit.ts';
 
 function pod(spec: Partial<PodSpec> = {}, container: Partial<Container> = {}): Pod {
   return {

@@ -1,7 +1,9 @@
 import { fieldErrorText } from '#machinery/field/field-error.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
-import { ResourceRegistry } from './registry/registry.ts';
-import type { ResourceDefinition } from './registry/resource.ts';
+import { compileSchema } from '#machinery/schema/compile.ts';
+import { ResourceRegistry } from '../registry/registry.ts';
+import type { ResourceDefinition } from '../registry/resource.ts';
+import { builtinSchemas } from '../schema/load.ts';
 
 /** Runs objects through their kinds' rules in tests of this room, as a server would. */
 const registry = new ResourceRegistry();
@@ -13,8 +15,15 @@ export function definitionOf(object: KubeObject): ResourceDefinition {
   return definition;
 }
 
+/** The object as the schema decodes it. */
+export function decoded<T extends KubeObject>(object: T): T {
+  const schema = compileSchema(builtinSchemas(), definitionOf(object).schemaName);
+  // Safe: a decoded object has the shape of its kind.
+  return schema.decode(object, { mode: 'prune' }).value as T;
+}
+
 export function defaulted<T extends KubeObject>(object: T): T {
-  const copy = structuredClone(object);
+  const copy = decoded(object);
   definitionOf(copy).strategy.applyDefaults?.(copy);
   return copy;
 }
@@ -30,10 +39,10 @@ export function createErrors(object: KubeObject): string[] {
 /** What an update stores, and its errors. */
 export function update<T extends KubeObject>(current: T, change: (next: T) => void): { next: T; errors: string[] } {
   const before = defaulted(current);
-  const next = structuredClone(before);
-  change(next);
+  const changed = structuredClone(before);
+  change(changed);
+  const next = defaulted(changed);
   const { strategy } = definitionOf(next);
-  strategy.applyDefaults?.(next);
   strategy.prepareForUpdate?.(next, before, { nowMs: 0, uuid: () => '' });
   return { next, errors: (strategy.validateUpdate?.(next, before) ?? []).map(fieldErrorText) };
 }

@@ -1,5 +1,5 @@
 import type { Random } from '#machinery/random/random.ts';
-import { type PresenceSchema, presenceSchemas } from './load.ts';
+import { type PresenceSchema, presenceSchemas } from '../schema/load.ts';
 
 /** Deep enough to reach the containers of a cron job's pods, shallow enough for recursive schemas to end. */
 const DEPTH_MAX = 11;
