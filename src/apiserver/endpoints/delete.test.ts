@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS } from '#api/generated/resources.ts';
 import type { Pod } from '#api/generated/types.ts';
+import { parseTime } from '#machinery/clock/clock.ts';
 import { isNotFound } from '#machinery/errors/status-error.ts';
 import { RealExecutor } from '#machinery/executor/real-executor.ts';
 import { type TestServer, startTestServer } from '../testing/test-server.ts';
@@ -26,8 +27,8 @@ describe('deletion', () => {
     expect((await client.delete(PODS, name)).metadata.resourceVersion).toBe(leaving.metadata.resourceVersion);
     const sooner = await client.delete(PODS, name, { gracePeriodSeconds: 5 });
     expect(sooner.metadata.deletionGracePeriodSeconds).toBe(5);
-    const before = Date.parse(leaving.metadata.deletionTimestamp ?? '');
-    expect(before - Date.parse(sooner.metadata.deletionTimestamp ?? '')).toBe(25_000);
+    const before = parseTime(leaving.metadata.deletionTimestamp ?? '') ?? 0;
+    expect(before - (parseTime(sooner.metadata.deletionTimestamp ?? '') ?? 0)).toBe(25_000);
     await client.delete(PODS, name, { gracePeriodSeconds: 0 });
     await expect(client.get(PODS, name)).rejects.toSatisfy(isNotFound);
   });
@@ -75,7 +76,12 @@ describe('deletion', () => {
 
   test('of a namespace makes it Terminating until its finalizers are gone', async () => {
     const { client } = server;
-    const made = await client.create(NAMESPACES, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'going' } });
+    const made = await client.create(NAMESPACES, {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: 'going' },
+      spec: {},
+    });
     expect(made.spec?.finalizers).toEqual(['kubernetes']);
     expect(made.status?.phase).toBe('Active');
     const leaving = await client.delete(NAMESPACES, { name: 'going' });

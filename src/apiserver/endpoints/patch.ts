@@ -1,3 +1,4 @@
+import { encodeValue } from '#machinery/codec/json.ts';
 import { badRequest, genericStatus, StatusError, unsupportedMediaType } from '#machinery/errors/status-error.ts';
 import { invalidValue } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
@@ -102,7 +103,9 @@ function patched(
     {
       fieldValidation: options.fieldValidation,
       fail: (reason) =>
-        invalidObject({ group: '', kind: '', name: '' }, [invalidValue(new FieldPath('patch'), body.value, reason)]),
+        invalidObject({ group: '', kind: '', name: '' }, [
+          invalidValue(new FieldPath('patch'), encodeValue(body.value), reason),
+        ]),
     },
   );
   matchName(call, object);

@@ -7,7 +7,7 @@ import { type WatchHub, tooLargeRevision } from './hub.ts';
 import { listPrefix } from './keys.ts';
 import type { ResourceCache } from './resource-cache.ts';
 import type { Selection } from './selection.ts';
-import { newSortedMap, type SortedMap } from '#store/shared/sorted-map.ts';
+import { newSortedMap, prefixEnd, type SortedMap } from '#store/shared/sorted-map.ts';
 import { valuesOf } from './sorted-values.ts';
 
 export interface ListQuery {
@@ -146,7 +146,6 @@ interface CollectOptions {
 }
 
 function countFrom(tree: SortedMap<Entry>, prefix: string, startKey: string): number {
-  let count = 0;
-  for (const _ of valuesOf(tree, prefix, startKey)) count++;
-  return count;
+  // Without a callback the tree counts whole leaves.
+  return tree.forRange(startKey, prefixEnd(prefix), false);
 }

@@ -33,14 +33,16 @@ export function selectionOf(
   for (const term of fields.terms) if (term.operator === '=') required.set(term.field, term.value);
   const indexedField = INDEXED_FIELDS.find((field) => required.has(field));
   const hasFields = fields.terms.length > 0;
+  const { storedAs } = definition;
+  // The cache holds objects as they are stored; fields are named as they are served.
+  const served = (object: KubeObject) => (storedAs === undefined ? object : storedAs.fromStored(object));
+  const matchesFields = (object: KubeObject) => fields.matches((field) => fieldValue(definition, object, field));
   return {
     namespace: options.namespace === '' ? (required.get('metadata.namespace') ?? '') : options.namespace,
     name: required.get('metadata.name'),
     indexed: indexedField === undefined ? undefined : { field: indexedField, value: required.get(indexedField) ?? '' },
     hasSelectors: hasFields || !labels.isEverything,
-    matches: (object) =>
-      labels.matches(object.metadata.labels) &&
-      (!hasFields || fields.matches((field) => fieldValue(definition, object, field))),
+    matches: (object) => labels.matches(object.metadata.labels) && (!hasFields || matchesFields(served(object))),
   };
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { CONFIG_MAPS, PODS } from '#api/generated/resources.ts';
 import type { ConfigMap, Pod } from '#api/generated/types.ts';
 import { isExpired } from '#machinery/errors/status-error.ts';
+import { trapGlobals } from '#machinery/executor/trap-globals.ts';
 import { SimulatedExecutor } from '#machinery/executor/virtual-executor.ts';
 import type { ApiRequest, WatchFrame, WatchSource } from '../pipeline/types.ts';
 import { ADMIN, startTestServer, type TestServer, underVirtualTime } from '../testing/test-server.ts';
@@ -236,6 +237,7 @@ describe('the watch cache', () => {
   });
 
   test('does the same under the same seed', async () => {
+    using _trap = trapGlobals();
     const run = async (seed: string): Promise<string> => {
       const executor = new SimulatedExecutor({ seed });
       const starting = startTestServer(executor);

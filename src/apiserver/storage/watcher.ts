@@ -73,7 +73,7 @@ export class Watcher implements WatchSource {
 
   async next(): Promise<readonly WatchFrame[] | undefined> {
     if (this.#isReleased) return undefined;
-    if (this.#initial !== undefined) {
+    while (this.#initial !== undefined) {
       await this.#init.executor.pause('watch');
       const batch = this.#initialBatch();
       if (batch.length > 0) return batch;
@@ -149,7 +149,7 @@ export class Watcher implements WatchSource {
       if (!this.selection.hasSelectors || this.selection.matches(next.value.object)) {
         batch.push(this.#init.form.frame('ADDED', next.value));
       }
-      if (this.#init.executor.shouldPause() && batch.length > 0) break;
+      if (this.#init.executor.shouldPause()) break;
     }
     return batch;
   }
