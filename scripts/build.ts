@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -31,7 +31,11 @@ const shared = {
 } as const;
 await build({
   ...shared,
-  entryPoints: { cli: 'src/cli/main.ts', index: 'src/cluster/index.ts' },
+  entryPoints: {
+    cli: 'src/cli/main.ts',
+    index: 'src/cluster/index.ts',
+    'process-supervisor': 'src/node/runtime/process/supervisor/main.ts',
+  },
   outdir: 'dist',
   format: 'esm',
   splitting: true,
@@ -47,7 +51,3 @@ await build({
   define: { 'import.meta.url': '__importMetaUrl' },
   banner: { js: "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
 });
-mkdirSync(join(ROOT, 'dist', 'generated'), { recursive: true });
-for (const name of ['schemas.json', 'descriptions.json']) {
-  copyFileSync(join(ROOT, 'src', 'api', 'generated', name), join(ROOT, 'dist', 'generated', name));
-}

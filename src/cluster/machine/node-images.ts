@@ -3,6 +3,7 @@ import { RealClock } from '#machinery/clock/real-clock.ts';
 import { loadIntoContainerd } from '#node/image/load-containerd.ts';
 import { CriRuntime } from '#node/runtime/cri/cri-runtime.ts';
 import { ImageStore } from '#node/image/image-store.ts';
+import { processDirectory } from '../agent-runtime.ts';
 import type { DataDirectory } from '../data-directory.ts';
 import { readAgentConfig } from './agent-config.ts';
 import type { ClusterState } from './state-file.ts';
@@ -64,7 +65,7 @@ function containerdImages(nodeName: string, endpoint: string, environment: NodeJ
 }
 
 function processImages(nodeName: string, dataDirectory: string): NodeImages {
-  const store = new ImageStore(join(dataDirectory, 'images'));
+  const store = new ImageStore(join(processDirectory(dataDirectory), 'images'));
   return {
     nodeName,
     load: (archive) => store.load(archive),

@@ -1,0 +1,95 @@
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { loadIntoContainerd } from '#node/image/load-containerd.ts';
+import type { ContainerRuntime } from '#node/runtime/contract.ts';
+import { Containerd } from '#node/runtime/cri/containerd.ts';
+import { CriRuntime } from '#node/runtime/cri/cri-runtime.ts';
+import { findCniBinDir } from '#node/runtime/cri/host-probe.ts';
+import { CniNetwork } from '#node/runtime/process/pod-network.ts';
+import { ProcessRuntime } from '#node/runtime/process/process-runtime.ts';
+import type { AgentDeps } from './agent.ts';
+import type { AgentConfig } from './machine/agent-config.ts';
+import { cniConfigDirectory, containerdOptions } from './machine/containerd-options.ts';
+
+export interface AgentRuntime {
+  readonly runtime: ContainerRuntime;
+  /** Ends all containers and whatever runs them. */
+  remove(): Promise<void>;
+}
+
+/** Opens the node's runtime, taking over what runs, with the given images loaded. */
+export function openAgentRuntime(config: AgentConfig, deps: AgentDeps): Promise<AgentRuntime> {
+  return config.runtime === 'containerd' ? openContainerd(config, deps) : openProcesses(config, deps);
+}
+
+async function openContainerd(config: AgentConfig, deps: AgentDeps): Promise<AgentRuntime> {
+  const { executor, log, environment } = deps;
+  const { clock } = executor;
+  const containerd = await Containerd.start(containerdOptions(config, environment), { clock, log });
+  const runtime = await CriRuntime.connect(containerd.endpoint, { clock });
+  const isPresent = async (name: string) => (await runtime.imageStatus(name)) !== undefined;
+  const known = new Set((await runtime.listImages()).flatMap((image) => image.repoTags));
+  for (const archive of config.images) {
+    if (isLoaded(archive, known)) continue;
+    const target = { endpoint: containerd.endpoint, environment: { PATH: environment['PATH'] ?? '' } };
+    await loadIntoContainerd(archive, target, { clock, isPresent });
+  }
+  return {
+    runtime,
+    remove: async () => {
+      await runtime.close();
+      await containerd.stop({ containers: 'remove' });
+    },
+  };
+}
+
+async function openProcesses(config: AgentConfig, deps: AgentDeps): Promise<AgentRuntime> {
+  const { executor, environment } = deps;
+  const { clock, random } = executor;
+  const runtime = await openProcessRuntime(config, { ...deps, clock, random });
+  const known = new Set((await runtime.images.list()).flatMap((image) => image.names));
+  for (const archive of config.images) if (!isLoaded(archive, known)) await runtime.images.load(archive);
+  for (const note of runtime.isolationNotes()) deps.log.info('not isolated', { note, path: environment['PATH'] });
+  return { runtime, remove: () => runtime.removeAll() };
+}
+
+/** Where the process runtime of a node keeps everything; images lie below it. */
+export function processDirectory(dataDirectory: string): string {
+  return join(dataDirectory, 'process');
+}
+
+/** The process runtime of a node; also for whoever cleans up after its agent. */
+export function openProcessRuntime(
+  config: AgentConfig,
+  deps: AgentDeps & Pick<AgentDeps['executor'], 'clock' | 'random'>,
+): Promise<ProcessRuntime> {
+  const path = deps.environment['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin';
+  const binDir = findCniBinDir();
+  const network =
+    config.ownsNetwork && binDir !== undefined
+      ? { network: new CniNetwork({ confDir: cniConfigDirectory(config), binDir, path }) }
+      : {};
+  const command = supervisorCommand();
+  return ProcessRuntime.open(
+    {
+      directory: processDirectory(config.dataDirectory),
+      path,
+      ...network,
+      ...(command === undefined ? {} : { supervisorCommand: command }),
+    },
+    deps,
+  );
+}
+
+/** In the build, the supervisor is a file beside this bundle. */
+function supervisorCommand(): string[] | undefined {
+  const built = join(dirname(process.argv[1] ?? ''), '..', 'dist', 'process-supervisor.mjs');
+  if (!import.meta.url.endsWith('.mjs') || !existsSync(built)) return undefined;
+  return [process.execPath, '--max-semi-space-size=1', '--max-old-space-size=96', built];
+}
+
+/** The built-in archives hold one image each, named after their file. */
+function isLoaded(archive: string, known: ReadonlySet<string>): boolean {
+  const stem = basename(archive, '.tar');
+  return [...known].some((name) => name.includes(`/${stem}:`) || name.endsWith(`/${stem}`));
+}
