@@ -84,7 +84,10 @@ export class CniNetwork implements PodNetwork {
   async detach(sandboxId: string): Promise<void> {
     const name = NAMESPACE_PREFIX + sandboxId.slice(0, 12);
     if (!existsSync(`/run/netns/${name}`)) return;
-    await this.#plugins('DEL', sandboxId, { name: '', namespace: '', uid: '' });
+    // A node that is being swept may have lost its configuration; the namespace takes its interfaces with it.
+    if (hasConfigList(this.#options.confDir)) {
+      await this.#plugins('DEL', sandboxId, { name: '', namespace: '', uid: '' });
+    }
     await this.#ip(['netns', 'delete', name]);
   }
 
@@ -136,6 +139,10 @@ interface CniConfigList {
   readonly name: string;
   readonly cniVersion: string;
   readonly plugins: readonly { readonly type: string }[];
+}
+
+function hasConfigList(confDir: string): boolean {
+  return existsSync(confDir) && readdirSync(confDir).some((name) => name.endsWith('.conflist'));
 }
 
 /** The first configuration by name, as every CRI runtime chooses. */

@@ -45,8 +45,10 @@ import { SupervisorClient } from './supervisor/supervisor-client.ts';
 import * as views from './views.ts';
 
 export interface ProcessRuntimeOptions {
-  /** State, images and containers' files. */
+  /** State and containers' files. */
   readonly directory: string;
+  /** Default: `images` in `directory`. */
+  readonly imagesDirectory?: string;
   /** The host's PATH. */
   readonly path: string;
   /** Default: pods share the host's network. */
@@ -97,7 +99,7 @@ export class ProcessRuntime implements ContainerRuntime {
     this.#deps = deps;
     this.#isolation = init.isolation;
     this.#records = new Records(options.directory);
-    this.images = new ImageStore(join(options.directory, 'images'));
+    this.images = new ImageStore(options.imagesDirectory ?? join(options.directory, 'images'));
     this.#network = options.network ?? new LoopbackNetwork({ random: deps.random });
     this.#hasCgroups = canUseCgroups();
     this.#supervisor = new SupervisorClient(
