@@ -28,10 +28,10 @@ export function podVolumes(deps: PodVolumesDeps): (objects: PodObjects) => PodVo
       podsDirectory,
       onRelease: (uid) => tokens.forget(uid),
       sources: (pod, addresses) => {
-        const { configMap, secret } = objects.forPod(podUid(pod));
+        const visible = objects.forPod(podUid(pod));
         return {
-          configMap,
-          secret,
+          configMap: (namespace, name) => visible.configMap(namespace, name),
+          secret: (namespace, name) => visible.secret(namespace, name),
           tokens,
           downward: (_, item) => {
             if (item.fieldRef !== undefined) return fieldValue(pod, item.fieldRef, addresses);

@@ -28,7 +28,9 @@ export async function stopPod(services: PodServices, options: StopOptions): Prom
   await Promise.all(
     running.map(async (current) => {
       const container = containerSpec(pod, current.name) ?? { name: current.name };
-      const before = running.filter((one) => endsBefore(pod, one, current)).map((one) => turns.get(one.id)?.promise);
+      const before = running
+        .filter((one) => endsBefore(pod, one, current))
+        .flatMap((one) => turns.get(one.id)?.promise ?? []);
       try {
         await stopContainer(services, {
           pod,

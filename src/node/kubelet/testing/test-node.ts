@@ -16,7 +16,7 @@ export interface TestNode {
   readonly kubelet: Kubelet;
   /** `TYPE REASON MESSAGE`, in order. */
   readonly events: string[];
-  pod(name: string): Pod | undefined;
+  readonly pod: (name: string) => Pod | undefined;
 }
 
 /** A kubelet on the simulated runtime, against a small API server, under virtual time. */
