@@ -213,7 +213,9 @@ describe('planDeployment', () => {
 
   test('scaling in the middle of a rollout is proportional', () => {
     const rollingUpdate = { maxSurge: 3, maxUnavailable: 2 };
-    const world = new World(testDeployment('web', { replicas: 10, strategy: { type: 'RollingUpdate', rollingUpdate } }));
+    const world = new World(
+      testDeployment('web', { replicas: 10, strategy: { type: 'RollingUpdate', rollingUpdate } }),
+    );
     world.settle();
     world.update({ template: testTemplate('web', 'image:2') });
     for (let round = 0; round < 3; round++) {
@@ -226,7 +228,10 @@ describe('planDeployment', () => {
     expect(world.sets.map((set) => set.spec.replicas)).toEqual([11, 7]);
   });
 
-  const intOrPercent = fc.oneof(fc.integer({ min: 0, max: 6 }), fc.integer({ min: 0, max: 100 }).map((n) => `${n}%`));
+  const intOrPercent = fc.oneof(
+    fc.integer({ min: 0, max: 6 }),
+    fc.integer({ min: 0, max: 100 }).map((n) => `${n}%`),
+  );
 
   test('never more than wanted and surge, never less available than allowed, and always to the end', () => {
     const property = fc.property(

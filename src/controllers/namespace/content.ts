@@ -41,7 +41,8 @@ interface Emptying {
 }
 
 async function emptyResource(client: Client, { namespace, resource, report, signal }: Emptying): Promise<void> {
-  const name = resource.group === '' ? resource.resource : `${resource.resource}.${resource.group}`;
+  // The dot stays without a group, too: upstream's condition reads `pods. has 1 resource instances`.
+  const name = `${resource.resource}.${resource.group}`;
   try {
     const before = await client.list(resource, { namespace, limit: 1, signal });
     if (before.items.length === 0) return;

@@ -88,7 +88,11 @@ export function testPod(name: string, options: PodOptions = {}): Pod {
       ...(annotations === undefined ? {} : { annotations }),
       ...(options.isTerminating === true ? { deletionTimestamp: START } : {}),
     },
-    spec: { containers: [{ name: 'main', image: 'image:1' }], ...(node === undefined ? {} : { nodeName: node }), ...options.spec },
+    spec: {
+      containers: [{ name: 'main', image: 'image:1' }],
+      ...(node === undefined ? {} : { nodeName: node }),
+      ...options.spec,
+    },
     status: {
       phase,
       conditions: [{ type: 'Ready', status: isReady ? 'True' : 'False', lastTransitionTime: readyTime }],
