@@ -23,6 +23,8 @@ export interface ExecPlace {
   /** The container's first process. */
   readonly mainPid: number;
   readonly hostPath: string;
+  /** Whether the pod has a network namespace. */
+  readonly hasOwnNetwork: boolean;
 }
 
 /** Runs a command in a running container. One that is not there gives a session that failed, as with containerd. */
@@ -96,7 +98,8 @@ function hostCommand(place: ExecPlace, command: readonly string[]): string[] | u
   }
   const root = `/proc/${place.mainPid}/root`;
   if (!existsSync(root) || findInRoot(root, name, lookup) === undefined) return undefined;
-  const namespaces = ['--mount', '--uts', '--ipc', '--net', '--pid'];
+  // The host's own network cannot be entered from a user namespace, and need not be.
+  const namespaces = ['--mount', '--uts', '--ipc', '--pid', ...(place.hasOwnNetwork ? ['--net'] : [])];
   const user = isolation.level === 'user' ? ['--user', '--preserve-credentials'] : userOptions(record.user);
   return [
     ...enter,

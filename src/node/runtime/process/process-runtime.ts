@@ -429,7 +429,8 @@ export class ProcessRuntime implements ContainerRuntime {
       throw new RuntimeError('Unknown', `container ${containerId} is not running`);
     }
     const folder = this.#records.containerFolder(containerId);
-    return { record, isolation: this.#isolation, folder, mainPid, hostPath: this.#options.path };
+    const hasOwnNetwork = this.#sandboxes.get(record.sandboxId)?.address.networkNamespace !== undefined;
+    return { record, isolation: this.#isolation, folder, mainPid, hostPath: this.#options.path, hasOwnNetwork };
   }
 
   async #awaitExit(containerId: string, timeoutMs: number): Promise<boolean> {
