@@ -1,4 +1,5 @@
 import type { ResourceDefinition } from '#api/registry/resource.ts';
+import { encodeValue } from '#machinery/codec/json.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
 import { apiVersionOf, type ListMeta, type ObjectList } from '#machinery/meta/types.ts';
 import type { ApiResponse } from '../../pipeline/types.ts';
@@ -7,13 +8,15 @@ import type { ListPage } from '../../storage/list.ts';
 import type { Call } from '../call.ts';
 import { compressed } from './compress.ts';
 import { negotiate, type Representation } from './negotiate.ts';
-import { partialList } from './partial.ts';
+import { partialObject } from './partial.ts';
 import { encode, frozenResponse } from './respond.ts';
 import { frozenObject, servedObject, servesStoredBytes } from './serve.ts';
-import { tableOf } from './table.ts';
+import { rowOf, tableHead } from './table.ts';
 
 /** Lists above this size are sent in chunks while they are put together. */
 const CHUNK_BYTES = 512 * 1024;
+/** Shaped lists above this many items are sent while they are made. */
+const SHAPED_ITEMS = 250;
 const COMMA = 0x2c;
 
 /** Answers with a page of a list. */
@@ -27,7 +30,10 @@ export async function respondList(call: Call, page: ListPage): Promise<ApiRespon
   const isJson =
     representation.shape.type === 'object' && representation.encoding === 'json' && !representation.isPretty;
   if (isJson && servesStoredBytes(definition)) return compressed(call, plainList(call, page.entries, metadata));
-  return compressed(call, encode(await shapedList(call, page.entries, metadata, representation), representation, 200));
+  return compressed(
+    call,
+    await shapedResponse(call, page.entries, shapedList(call, metadata, representation), representation),
+  );
 }
 
 function listMeta({ revision, continueToken, remaining }: ListPage): ListMeta {
@@ -102,28 +108,78 @@ async function frozenList(
   return { kind: definition.listKind, apiVersion: apiVersionOf(definition), metadata, items };
 }
 
-async function shapedList(
-  { core, definition }: Call,
-  entries: readonly Entry[],
-  metadata: ListMeta,
-  { shape }: Representation,
-): Promise<unknown> {
-  const objects = [];
-  for (const entry of entries) {
-    if (core.executor.shouldPause()) await core.executor.pause('request');
-    objects.push(needsWhole(shape) ? servedObject(definition, entry) : frozenObject(definition, entry));
-  }
+/** A list whose items are made one by one. */
+interface ShapedList {
+  /** Everything but the items, in order. */
+  readonly head: object;
+  readonly itemsField: 'items' | 'rows';
+  readonly item: (entry: Entry) => unknown;
+}
+
+function shapedList({ core, definition }: Call, metadata: ListMeta, { shape }: Representation): ShapedList {
   switch (shape.type) {
     case 'object':
-      return { kind: definition.listKind, apiVersion: apiVersionOf(definition), metadata, items: objects };
+      return {
+        head: { kind: definition.listKind, apiVersion: apiVersionOf(definition), metadata },
+        itemsField: 'items',
+        item: (entry) => servedObject(definition, entry),
+      };
     case 'partial':
-      return partialList(objects, metadata, shape.version);
-    case 'table':
-      return tableOf(definition, objects, metadata, { ...shape, nowMs: core.executor.clock.now() });
+      return {
+        head: { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${shape.version}`, metadata },
+        itemsField: 'items',
+        item: (entry) => partialObject(servedObject(definition, entry), shape.version),
+      };
+    case 'table': {
+      const options = { ...shape, nowMs: core.executor.clock.now() };
+      // Rows without whole objects are made of the cached ones, which lack only managedFields.
+      const read = shape.includeObject === 'Object' ? servedObject : frozenObject;
+      return {
+        head: tableHead(definition, metadata, options),
+        itemsField: 'rows',
+        item: (entry) => rowOf(definition, read(definition, entry), options),
+      };
+    }
   }
 }
 
-// Tables are made of the cached objects; whoever wants objects or metadata gets them with managedFields.
-function needsWhole(shape: Representation['shape']): boolean {
-  return shape.type !== 'table' || shape.includeObject === 'Object';
+/** JSON of a long list goes out while it is made, so that nothing blocks; people's formats are made in one piece. */
+async function shapedResponse(
+  { core }: Call,
+  entries: readonly Entry[],
+  list: ShapedList,
+  representation: Representation,
+): Promise<ApiResponse> {
+  const { executor } = core;
+  const isStreamed = entries.length > SHAPED_ITEMS && representation.encoding === 'json' && !representation.isPretty;
+  if (isStreamed) {
+    const headers = { 'content-type': 'application/json' };
+    return { type: 'stream', status: 200, headers, body: shapedChunks(executor, entries, list) };
+  }
+  const items: unknown[] = [];
+  for (const entry of entries) {
+    if (executor.shouldPause()) await executor.pause('request');
+    items.push(list.item(entry));
+  }
+  return encode({ ...list.head, [list.itemsField]: items }, representation, 200);
+}
+
+async function* shapedChunks(
+  executor: Executor,
+  entries: readonly Entry[],
+  { head, itemsField, item }: ShapedList,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let text = `${JSON.stringify(head).slice(0, -1)},"${itemsField}":[`;
+  for (let index = 0; index < entries.length; index++) {
+    const entry = entries[index];
+    if (entry === undefined) continue;
+    if (index > 0) text += ',';
+    text += encodeValue(item(entry));
+    if (text.length >= CHUNK_BYTES) {
+      yield Buffer.from(text);
+      text = '';
+    }
+    if (executor.shouldPause()) await executor.pause('request');
+  }
+  yield Buffer.from(`${text}]}\n`);
 }

@@ -93,6 +93,18 @@ describe('representations', () => {
     expect(list.items.find(({ metadata }) => metadata.name === 'large-7')).toEqual(single);
   });
 
+  test('a long table comes in chunks and has every row', async () => {
+    for (let index = 0; index < 300; index++) {
+      const metadata = { name: `row-${index}`, namespace: 'long' };
+      await server.client.create(CONFIG_MAPS, { apiVersion: 'v1', kind: 'ConfigMap', metadata });
+    }
+    const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+    const table = JSON.parse((await get('/api/v1/namespaces/long/configmaps', accept)).text);
+    expect(table).toMatchObject({ kind: 'Table', metadata: { resourceVersion: expect.any(String) } });
+    expect(table.rows).toHaveLength(300);
+    expect(table.rows[299].cells).toHaveLength(table.columnDefinitions.length);
+  });
+
   test('frozen lists share the objects of the cache, without managedFields', async () => {
     const frozen = server.clientFor({ username: 'x', groups: [] }, { frozen: true });
     const [first] = (await frozen.list(CONFIG_MAPS, { namespace: 'default' })).items;

@@ -1,3 +1,4 @@
+import { encodeValue } from '#machinery/codec/json.ts';
 import { encodeYaml } from '#machinery/codec/yaml.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { ApiResponse } from '../../pipeline/types.ts';
@@ -51,7 +52,7 @@ export function encode(value: unknown, representation: Representation, status: n
 
 export function encodeText(value: unknown, { encoding, isPretty }: Representation): Uint8Array {
   if (encoding === 'yaml') return Buffer.from(encodeYaml(value));
-  return Buffer.from(`${isPretty ? JSON.stringify(value, null, 2) : JSON.stringify(value)}\n`);
+  return Buffer.from(`${isPretty ? JSON.stringify(value, null, 2) : encodeValue(value)}\n`);
 }
 
 export function frozenResponse(value: unknown, status = 200): ApiResponse {

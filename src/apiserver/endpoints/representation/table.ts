@@ -11,7 +11,7 @@ export interface Table {
   readonly kind: 'Table';
   readonly apiVersion: string;
   readonly metadata: ListMeta;
-  readonly columnDefinitions: readonly object[] | null;
+  readonly columnDefinitions: readonly object[];
   readonly rows: readonly TableRow[];
 }
 
@@ -19,8 +19,6 @@ export interface TableOptions {
   readonly version: 'v1' | 'v1beta1';
   readonly includeObject: 'None' | 'Metadata' | 'Object';
   readonly nowMs: number;
-  /** Watches send the columns only with their first event. */
-  readonly hasColumns?: boolean;
 }
 
 /** What `kubectl get` prints: the kind's columns, with a cell for each object. */
@@ -30,20 +28,24 @@ export function tableOf(
   metadata: ListMeta,
   options: TableOptions,
 ): Table {
-  const columns = definition.columns.map(({ name, type, format, description, priority }) => ({
+  const rows = objects.map((object) => rowOf(definition, object, options));
+  return { ...tableHead(definition, metadata, options), rows };
+}
+
+/** A table without its rows. */
+export function tableHead(
+  definition: ResourceDefinition,
+  metadata: ListMeta,
+  { version }: TableOptions,
+): Omit<Table, 'rows'> {
+  const columnDefinitions = definition.columns.map(({ name, type, format, description, priority }) => ({
     name,
     type,
     format: format ?? (name === 'Name' ? 'name' : ''),
     description,
     priority,
   }));
-  return {
-    kind: 'Table',
-    apiVersion: `meta.k8s.io/${options.version}`,
-    metadata,
-    columnDefinitions: options.hasColumns === false ? null : columns,
-    rows: objects.map((object) => rowOf(definition, object, options)),
-  };
+  return { kind: 'Table', apiVersion: `meta.k8s.io/${version}`, metadata, columnDefinitions };
 }
 
 /** The metadata of a table that shows a single object. */
@@ -51,7 +53,8 @@ export function tableMetadata({ resourceVersion }: ObjectMeta): ListMeta {
   return resourceVersion === undefined ? {} : { resourceVersion };
 }
 
-function rowOf(definition: ResourceDefinition, object: KubeObject, options: TableOptions): TableRow {
+/** The row of one object. */
+export function rowOf(definition: ResourceDefinition, object: KubeObject, options: TableOptions): TableRow {
   const cells = definition.columns.map((column) => column.cell(object, options.nowMs) ?? null);
   if (options.includeObject === 'None') return { cells };
   if (options.includeObject === 'Metadata') return { cells, object: partialObject(object, options.version) };
