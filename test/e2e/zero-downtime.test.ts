@@ -49,7 +49,7 @@ describe.skipIf(!canRunContainers)(`zero downtime with containerd${whyNoContaine
 /** A request each 100 ms or so from the client pod, to the end. */
 function startTraffic(cluster: TestCluster): { stop(): Promise<string[]> } {
   const script =
-    'while [ ! -e /tmp/stop ]; do if wget -q -T 5 -O /dev/null http://web; then echo ok; else echo failed at $(date); fi; sleep 0.1; done';
+    'while [ ! -e /tmp/stop ]; do if wget -q -O /dev/null http://web; then echo ok; else echo failed at $(date); fi; sleep 0.1; done';
   const child = spawn(cluster.kubectl.path, ['exec', 'client', '--', 'sh', '-c', script], {
     env: cluster.kubectl.env,
     stdio: ['ignore', 'pipe', 'pipe'],

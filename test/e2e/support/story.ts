@@ -124,7 +124,7 @@ export function tellStory(cluster: () => TestCluster, runtime: 'containerd' | 'p
 
   if (runtime === 'containerd') {
     test('from another pod, http://web answers by DNS and is spread over the three', async () => {
-      const script = 'for i in $(seq 40); do wget -q -T 5 -O - http://web; done';
+      const script = 'for i in $(seq 40); do wget -q -O - http://web; done';
       const answers = (await kubectl('exec', 'client', '--', 'sh', '-c', script)).trim().split('\n');
       expect(answers).toHaveLength(40);
       expect(new Set(answers)).toEqual(new Set((await podNames()).map((name) => `Hello from ${name}`)));
