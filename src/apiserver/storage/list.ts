@@ -1,6 +1,7 @@
 import { badRequest, resourceExpired, StatusError } from '#machinery/errors/status-error.ts';
 import { CompactedError, FutureRevisionError } from '#store/errors.ts';
 import type { Revision } from '#store/store.ts';
+import { candidates, entriesOf } from './candidates.ts';
 import { decodeContinue, encodeContinue } from './continue-token.ts';
 import type { Entry } from './entry.ts';
 import { type WatchHub, tooLargeRevision } from './hub.ts';
@@ -8,7 +9,6 @@ import { listPrefix } from './keys.ts';
 import type { ResourceCache } from './resource-cache.ts';
 import type { Selection } from './selection.ts';
 import { newSortedMap, prefixEnd, type SortedMap } from '#store/shared/sorted-map.ts';
-import { valuesOf } from './sorted-values.ts';
 
 export interface ListQuery {
   readonly selection: Selection;
@@ -33,6 +33,8 @@ export interface ListPage {
 /** Reads a list, or a page of one, from the watch cache at one revision. */
 export async function readList(hub: WatchHub, cache: ResourceCache, query: ListQuery): Promise<ListPage> {
   const prefix = listPrefix(cache.prefix, query.selection.namespace);
+  const indexed = await readIndexed(hub, cache, query);
+  if (indexed !== undefined) return indexed;
   const position = query.continueToken === '' ? undefined : continuePosition(query, prefix);
   const { tree, revision } = await stateFor(hub, cache, { query, position, prefix });
   const { entries, nextKey } = await collect(hub, { tree, prefix, query, startKey: position?.startKey });
@@ -40,6 +42,17 @@ export async function readList(hub: WatchHub, cache: ResourceCache, query: ListQ
   cache.keep(revision, tree);
   const remaining = query.selection.hasSelectors ? undefined : countFrom(tree, prefix, nextKey);
   return { entries, revision, continueToken: encodeContinue(prefix, { revision, startKey: nextKey }), remaining };
+}
+
+/** A list of the newest state by an indexed field, where it fits one page. */
+async function readIndexed(hub: WatchHub, cache: ResourceCache, query: ListQuery): Promise<ListPage | undefined> {
+  const { selection, limit, resourceVersion } = query;
+  if (selection.indexed === undefined || query.continueToken !== '' || query.match === 'Exact') return undefined;
+  if (resourceVersion === '') await hub.waitForHead();
+  else await hub.waitFor(parseRevision(resourceVersion));
+  const entries = [...candidates(cache, cache.tree, selection)].filter((entry) => selection.matches(entry.object));
+  if (limit > 0 && entries.length > limit) return undefined;
+  return { entries, revision: hub.revision, continueToken: '', remaining: undefined };
 }
 
 /** A resourceVersion that a client sent; a 400 where it is none. */
@@ -124,7 +137,7 @@ async function collect(
 ): Promise<{ entries: Entry[]; nextKey: string | undefined }> {
   const { selection, limit } = query;
   const entries: Entry[] = [];
-  for (const entry of valuesOf(tree, prefix, startKey)) {
+  for (const entry of entriesOf(tree, prefix, { name: selection.name, startKey })) {
     if (selection.hasSelectors) {
       if (hub.executor.shouldPause()) await hub.executor.pause('request');
       if (!selection.matches(entry.object)) continue;

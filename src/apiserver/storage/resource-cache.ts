@@ -6,6 +6,7 @@ import type { KeyValue, Revision, StoreEvent } from '#store/store.ts';
 import { Change } from './change.ts';
 import { ChangeRing } from './change-ring.ts';
 import { Entry } from './entry.ts';
+import { FieldIndex } from './field-index.ts';
 import type { ObjectCache } from './object-cache.ts';
 import { newSortedMap, type SortedMap } from '#store/shared/sorted-map.ts';
 import { WatcherIndex } from './watcher-index.ts';
@@ -39,10 +40,13 @@ export class ResourceCache {
   readonly #tree: SortedMap<Entry> = newSortedMap();
   readonly #ring: ChangeRing;
   readonly #snapshots = new Map<Revision, SortedMap<Entry>>();
+  readonly #definition: ResourceDefinition;
+  readonly #indexes = new Map<string, FieldIndex>();
   #lastChange: Revision;
 
   constructor(definition: ResourceDefinition, prefix: string, loadedAt: Revision, deps: ResourceCacheDeps) {
     this.prefix = prefix;
+    this.#definition = definition;
     this.#deps = deps;
     this.#lastChange = loadedAt;
     this.watchers = new WatcherIndex(definition, prefix);
@@ -91,6 +95,7 @@ export class ResourceCache {
     if (entry === undefined) this.#tree.delete(kv.key);
     else this.#tree.set(kv.key, entry);
     this.#lastChange = kv.modRevision;
+    for (const index of this.#indexes.values()) index.replace(previous, entry);
     const change = new Change({ key: kv.key, revision: kv.modRevision, entry, previous });
     this.#ring.append(change);
     this.watchers.dispatch(change);
@@ -128,6 +133,16 @@ export class ResourceCache {
       this.#snapshots.delete(oldest);
       return;
     }
+  }
+
+  /** The current entries whose field has this value, by key. The index is made at its first use. */
+  indexed({ field, value }: { field: string; value: string }): Entry[] {
+    let index = this.#indexes.get(field);
+    if (index === undefined) {
+      index = new FieldIndex(this.#definition, field, this.#tree.values());
+      this.#indexes.set(field, index);
+    }
+    return index.get(value);
   }
 
   /** Forgets the past before `revision`. */

@@ -61,6 +61,27 @@ describe('the watch cache', () => {
     });
   });
 
+  test('lists by node from an index that follows every change', async () => {
+    await underVirtualTime('index', async (executor) => {
+      await using test = await startTestServer(executor);
+      const onNode = async (node: string, options: { limit?: number } = {}) => {
+        const list = await test.client.list(PODS, { fieldSelector: `spec.nodeName=${node}`, ...options });
+        return list.items.map(({ metadata }) => metadata.name);
+      };
+      await test.client.create(PODS, pod('b', 'n1'));
+      expect(await onNode('n1')).toEqual(['b']);
+      await test.client.create(PODS, pod('a', 'n1'));
+      await test.client.create(PODS, pod('c', 'n2'));
+      expect(await onNode('n1')).toEqual(['a', 'b']);
+      expect(await onNode('n1', { limit: 1 })).toEqual(['a']);
+      await test.client.delete(PODS, { name: 'b', namespace: 'default' }, { gracePeriodSeconds: 0 });
+      expect(await onNode('n1')).toEqual(['a']);
+      expect(await onNode('n3')).toEqual([]);
+      const named = await test.client.list(PODS, { fieldSelector: 'metadata.name=c' });
+      expect(named.items.map(({ metadata }) => metadata.name)).toEqual(['c']);
+    });
+  });
+
   test('gives all watchers of an event the same bytes', async () => {
     await underVirtualTime('shared', async (executor) => {
       await using test = await startTestServer(executor);

@@ -2,6 +2,7 @@ import { StatusError, resourceExpired } from '#machinery/errors/status-error.ts'
 import { CompactedError } from '#store/errors.ts';
 import type { Revision, StoreEvent } from '#store/store.ts';
 import type { WatchFrame, WatchSource } from '../pipeline/types.ts';
+import { candidates } from './candidates.ts';
 import { Change, type FrameForm } from './change.ts';
 import type { Entry } from './entry.ts';
 import type { WatchHub } from './hub.ts';
@@ -9,7 +10,6 @@ import { listPrefix } from './keys.ts';
 import { parseRevision } from './list.ts';
 import type { ResourceCache } from './resource-cache.ts';
 import type { Selection } from './selection.ts';
-import { valuesOf } from './sorted-values.ts';
 import { FailedWatch, Watcher } from './watcher.ts';
 
 export interface WatchQuery {
@@ -41,7 +41,7 @@ export async function openWatch(hub: WatchHub, cache: ResourceCache, query: Watc
 
 function openFromState(hub: WatchHub, cache: ResourceCache, query: WatchQuery): Watcher {
   const { revision } = hub;
-  const initial = valuesOf(cache.snapshot(), listPrefix(cache.prefix, query.selection.namespace));
+  const initial = candidates(cache, cache.snapshot(), query.selection);
   return register(hub, cache, {
     query,
     afterRevision: revision,
