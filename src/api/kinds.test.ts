@@ -169,6 +169,16 @@ describe('errors of a create', () => {
       ['subsets[0]: Required value: must specify `addresses` or `notReadyAddresses`'],
     ],
     [
+      'an event of the newer recorder that says nothing',
+      object('v1', 'Event', {
+        involvedObject: { namespace: 'default' },
+        eventTime: '2026-01-01T00:00:00.000000Z',
+        reportingComponent: 'c',
+        reason: 'r',
+      }),
+      ['reportingInstance: Required value', 'action: Required value'],
+    ],
+    [
       'an event of another namespace',
       object('v1', 'Event', { involvedObject: { namespace: 'other' } }),
       ['involvedObject.namespace: Invalid value: "other": does not match event.namespace'],

@@ -3,11 +3,8 @@ import { timestampSince } from '#machinery/time/human-duration.ts';
 import type { KindColumn } from '../registry/kind.ts';
 import type { TableColumn } from '../registry/resource.ts';
 
-/** Descriptions as upstream's tables carry them: they are those of ObjectMeta. */
-const NAME_DESCRIPTION =
-  'Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names';
-const CREATED_DESCRIPTION =
-  'CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata';
+const NAME_DESCRIPTION = 'The name of the object, unique in its namespace.';
+const CREATED_DESCRIPTION = 'When the object was created.';
 
 /** The first column of nearly every table. */
 export const nameColumn: TableColumn = {

@@ -33,12 +33,9 @@ export const mutatingWebhookConfigurations = defineKind(MUTATING_WEBHOOK_CONFIGU
   },
   columns: [
     nameColumn,
-    column(
-      'Webhooks',
-      'Webhooks indicates the number of webhooks registered in this configuration',
-      ({ webhooks }) => webhooks?.length ?? 0,
-      { type: 'integer' },
-    ),
+    column('Webhooks', 'How many webhooks the configuration holds.', ({ webhooks }) => webhooks?.length ?? 0, {
+      type: 'integer',
+    }),
     ageColumn,
   ],
 });
@@ -52,12 +49,9 @@ export const validatingWebhookConfigurations = defineKind(VALIDATING_WEBHOOK_CON
   },
   columns: [
     nameColumn,
-    column(
-      'Webhooks',
-      'Webhooks indicates the number of webhooks registered in this configuration',
-      ({ webhooks }) => webhooks?.length ?? 0,
-      { type: 'integer' },
-    ),
+    column('Webhooks', 'How many webhooks the configuration holds.', ({ webhooks }) => webhooks?.length ?? 0, {
+      type: 'integer',
+    }),
     ageColumn,
   ],
 });
@@ -90,13 +84,10 @@ export const validatingAdmissionPolicies = defineKind(VALIDATING_ADMISSION_POLIC
   },
   columns: [
     nameColumn,
-    column(
-      'Validations',
-      'Validations indicates the number of validation rules defined in this configuration',
-      ({ spec }) => spec.validations?.length ?? 0,
-      { type: 'integer' },
-    ),
-    column('ParamKind', 'ParamKind specifies the kind of resources used to parameterize this policy', ({ spec }) =>
+    column('Validations', 'How many rules the policy checks.', ({ spec }) => spec.validations?.length ?? 0, {
+      type: 'integer',
+    }),
+    column('ParamKind', 'The kind whose objects parameterize the policy.', ({ spec }) =>
       spec.paramKind === undefined ? '<unset>' : `${spec.paramKind.apiVersion ?? ''}/${spec.paramKind.kind ?? ''}`,
     ),
     ageColumn,
@@ -112,11 +103,7 @@ export const validatingAdmissionPolicyBindings = defineKind(VALIDATING_ADMISSION
   },
   columns: [
     nameColumn,
-    column(
-      'PolicyName',
-      'PolicyName indicates the policy definition which the policy binding binded to',
-      ({ spec }) => spec.policyName ?? '',
-    ),
+    column('PolicyName', 'The policy that is bound.', ({ spec }) => spec.policyName ?? ''),
     column('ParamRef', 'ParamRef indicates the param resource which sets the configration param', ({ spec }) => {
       const ref = spec.paramRef;
       if (ref === undefined) return '<unset>';

@@ -22,18 +22,11 @@ const JOB_NAME_LABEL = 'batch.kubernetes.io/job-name';
 const columns: readonly KindColumn<Job>[] = [
   nameColumn,
   column('Status', 'Status of the job.', statusCell),
-  column(
-    'Completions',
-    'Specifies the desired number of successfully finished pods the job should be run with.  Setting to null means that the success of any pod signals the success of all pods, and allows parallelism to have any positive value.  Setting to 1 means that parallelism is limited to 1 and the success of that pod signals the success of the job. More info: https://kubernetes.io/docs/concepts/workloads/controllers/jobs-run-to-completion/',
-    completionsCell,
-  ),
+  column('Completions', 'Successful pods of those wanted.', completionsCell),
   column('Duration', 'Time required to complete the job.', durationCell),
   ageColumn,
   ...containerColumns<Job>(({ spec }) => spec.template.spec),
-  selectorColumn(
-    'A label query over pods that should match the pod count. Normally, the system sets this field for you. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors',
-    ({ spec }) => spec.selector,
-  ),
+  selectorColumn('Which pods belong to the job.', ({ spec }) => spec.selector),
 ];
 
 export const jobs = defineKind(JOBS, {

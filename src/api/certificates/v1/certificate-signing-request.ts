@@ -31,21 +31,11 @@ export const certificateSigningRequests = defineKind(CERTIFICATE_SIGNING_REQUEST
       'signerName indicates the requested signer, and is a qualified name.',
       ({ spec }) => spec.signerName,
     ),
-    column(
-      'Requestor',
-      'username contains the name of the user that created the CertificateSigningRequest. Populated by the API server on creation and immutable.',
-      ({ spec }) => spec.username ?? '',
+    column('Requestor', 'Who asked for the certificate.', ({ spec }) => spec.username ?? ''),
+    column('RequestedDuration', 'How long the certificate should be valid.', ({ spec }) =>
+      spec.expirationSeconds === undefined ? '<none>' : humanDuration(spec.expirationSeconds * 1000),
     ),
-    column(
-      'RequestedDuration',
-      'expirationSeconds is the requested duration of validity of the issued certificate.',
-      ({ spec }) => (spec.expirationSeconds === undefined ? '<none>' : humanDuration(spec.expirationSeconds * 1000)),
-    ),
-    column(
-      'Condition',
-      'conditions applied to the request. Known conditions are "Approved", "Denied", and "Failed".',
-      conditionCell,
-    ),
+    column('Condition', 'Approved, Denied, Failed, or waiting for either.', conditionCell),
   ],
   selectableFields: { 'spec.signerName': ({ spec }) => spec.signerName },
 });

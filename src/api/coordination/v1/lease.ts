@@ -17,11 +17,7 @@ export const leases = defineKind(LEASES, {
   },
   columns: [
     nameColumn,
-    column(
-      'Holder',
-      'holderIdentity contains the identity of the holder of a current lease. If Coordinated Leader Election is used, the holder identity must be equal to the elected LeaseCandidate.metadata.name field.',
-      (lease) => lease.spec.holderIdentity ?? '',
-    ),
+    column('Holder', 'Who holds the lease.', (lease) => lease.spec.holderIdentity ?? ''),
     ageColumn,
   ],
 });

@@ -15,15 +15,7 @@ export const IMMUTABLE_SET = 'field is immutable when `immutable` is set';
 
 export const configMaps = defineKind(CONFIG_MAPS, {
   strategy: { validate, validateUpdate },
-  columns: [
-    nameColumn,
-    column(
-      'Data',
-      "Data contains the configuration data. Each key must consist of alphanumeric characters, '-', '_' or '.'. Values with non-UTF-8 byte sequences must use the BinaryData field. The keys stored in Data must not overlap with the keys in the BinaryData field, this is enforced during validation process.",
-      dataCount,
-    ),
-    ageColumn,
-  ],
+  columns: [nameColumn, column('Data', 'How many keys there are.', dataCount), ageColumn],
 });
 
 function dataCount(map: ConfigMap): string {

@@ -1,24 +1,17 @@
-import { type FieldError, invalidValue } from '#machinery/field/field-error.ts';
-import { FieldPath } from '#machinery/field/field-path.ts';
+import type { FieldError } from '#machinery/field/field-error.ts';
 import { column, since } from '../../columns/common.ts';
 import { EVENTS } from '../../generated/resources.ts';
 import type { CoreEvent } from '../../generated/types.ts';
 import { defineKind, type KindColumn } from '../../registry/kind.ts';
+import type { FieldErrors } from '../../validation/basics.ts';
+import { checkEvent } from './event-validation.ts';
 
 export const EVENT_TTL_SECONDS = 3600;
 
 const columns: readonly KindColumn<CoreEvent>[] = [
   column('Last Seen', 'Time when this event was last observed', lastSeen),
-  column(
-    'Type',
-    'Type of this event (Normal, Warning), new types could be added in the future.',
-    (event) => event.type ?? '',
-  ),
-  column(
-    'Reason',
-    "This should be a short, machine understandable string that gives the reason for the transition into the object's current status.",
-    (event) => event.reason ?? '',
-  ),
+  column('Type', 'Normal or Warning.', (event) => event.type ?? ''),
+  column('Reason', 'Why the event happened, in one word.', (event) => event.reason ?? ''),
   column('Object', 'The object that this event is about.', objectCell),
   column('Subobject', 'Part of the object this event is about.', (event) => event.involvedObject.fieldPath ?? '', {
     wide: true,
@@ -27,21 +20,11 @@ const columns: readonly KindColumn<CoreEvent>[] = [
   column('Message', 'A human-readable description of the status of this operation.', (event) =>
     (event.message ?? '').trim(),
   ),
-  column(
-    'First Seen',
-    'The time at which the event was first recorded. (Time of server receipt is in TypeMeta.)',
-    firstSeen,
-    {
-      wide: true,
-    },
-  ),
+  column('First Seen', 'When the event was first observed.', firstSeen, {
+    wide: true,
+  }),
   column('Count', 'The number of times this event has occurred.', countCell, { wide: true }),
-  column(
-    'Name',
-    'Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names',
-    (event) => event.metadata.name ?? '',
-    { wide: true, format: 'name' },
-  ),
+  column('Name', 'The name of the event.', (event) => event.metadata.name ?? '', { wide: true, format: 'name' }),
 ];
 
 export const events = defineKind(EVENTS, {
@@ -90,11 +73,21 @@ function sourceCell(event: CoreEvent): string {
   return host === '' ? component : `${component}, ${host}`;
 }
 
-/** An event lives in the namespace of its object; those of cluster-scoped objects in `default`. */
 function validate(event: CoreEvent): FieldError[] {
-  const path = new FieldPath('involvedObject.namespace');
-  const about = event.involvedObject.namespace ?? '';
-  const own = event.metadata.namespace ?? '';
-  const matches = about === '' ? own === 'default' || own === '' || own === 'kube-system' : about === own;
-  return matches ? [] : [invalidValue(path, about, 'does not match event.namespace')];
+  const errors: FieldErrors = [];
+  checkEvent(
+    {
+      namespace: event.metadata.namespace ?? '',
+      aboutNamespace: event.involvedObject.namespace ?? '',
+      eventTime: event.eventTime,
+      controller: event.reportingComponent ?? '',
+      instance: event.reportingInstance ?? '',
+      action: event.action ?? '',
+      reason: event.reason ?? '',
+      note: event.message ?? '',
+    },
+    { about: 'involvedObject', controller: 'reportingController', note: 'message' },
+    errors,
+  );
+  return errors;
 }

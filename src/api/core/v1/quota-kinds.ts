@@ -11,14 +11,8 @@ export const resourceQuotas = defineKind(RESOURCE_QUOTAS, {
   strategy: { ...statusRules, hasGeneration: true },
   columns: [
     nameColumn,
-    column('Request', 'Request represents a minimum amount of cpu/memory that a container may consume.', (quota) =>
-      quotaCell(quota, false),
-    ),
-    column(
-      'Limit',
-      'Limits control the maximum amount of cpu/memory that a container may use independent of contention on the node.',
-      (quota) => quotaCell(quota, true),
-    ),
+    column('Request', 'Used and allowed requests.', (quota) => quotaCell(quota, false)),
+    column('Limit', 'Used and allowed limits.', (quota) => quotaCell(quota, true)),
     ageColumn,
   ],
 });

@@ -18,16 +18,8 @@ export const secrets = defineKind(SECRETS, {
   strategy: { applyDefaults, validate, validateUpdate },
   columns: [
     nameColumn,
-    column(
-      'Type',
-      'Used to facilitate programmatic handling of secret data. More info: https://kubernetes.io/docs/concepts/configuration/secret/#secret-types',
-      (secret) => secret.type ?? '',
-    ),
-    column(
-      'Data',
-      "Data contains the secret data. Each key must consist of alphanumeric characters, '-', '_' or '.'. The serialized form of the secret data is a base64 encoded string, representing the arbitrary (possibly non-string) data value here. Described in https://tools.ietf.org/html/rfc4648#section-4",
-      (secret) => String(Object.keys(secret.data ?? {}).length),
-    ),
+    column('Type', 'What the secret is for.', (secret) => secret.type ?? ''),
+    column('Data', 'How many keys there are.', (secret) => String(Object.keys(secret.data ?? {}).length)),
     ageColumn,
   ],
   selectableFields: { type: (secret) => secret.type ?? '' },

@@ -49,49 +49,26 @@ export const persistentVolumes = defineKind(PERSISTENT_VOLUMES, {
   },
   columns: [
     nameColumn,
-    column(
-      'Capacity',
-      "capacity is the description of the persistent volume's resources and capacity. More info: https://kubernetes.io/docs/concepts/storage/persistent-volumes#capacity",
-      (volume) => volume.spec.capacity?.['storage'] ?? '',
-    ),
-    column(
-      'Access Modes',
-      'accessModes contains all ways the volume can be mounted. More info: https://kubernetes.io/docs/concepts/storage/persistent-volumes#access-modes',
-      (volume) => accessModes(volume.spec.accessModes),
-    ),
+    column('Capacity', 'The size of the volume.', (volume) => volume.spec.capacity?.['storage'] ?? ''),
+    column('Access Modes', 'How the volume may be mounted.', (volume) => accessModes(volume.spec.accessModes)),
     column(
       'Reclaim Policy',
-      'persistentVolumeReclaimPolicy defines what happens to a persistent volume when released from its claim.',
+      'What happens to the volume when its claim goes.',
       (volume) => volume.spec.persistentVolumeReclaimPolicy ?? '',
     ),
-    column(
-      'Status',
-      'phase indicates if a volume is available, bound to a claim, or released by a claim. More info: https://kubernetes.io/docs/concepts/storage/persistent-volumes#phase',
-      (volume) => (volume.metadata.deletionTimestamp === undefined ? (volume.status?.phase ?? '') : 'Terminating'),
+    column('Status', 'Whether the volume is free, bound or released.', (volume) =>
+      volume.metadata.deletionTimestamp === undefined ? (volume.status?.phase ?? '') : 'Terminating',
     ),
-    column(
-      'Claim',
-      'claimRef is part of a bi-directional binding between PersistentVolume and PersistentVolumeClaim.',
-      claimCell,
-    ),
+    column('Claim', 'The claim that has the volume.', claimCell),
     column('StorageClass', 'StorageClass of the pv', (volume) => volume.spec.storageClassName ?? ''),
     column(
       'VolumeAttributesClass',
       'Name of VolumeAttributesClass to which this persistent volume belongs.',
       (volume) => volume.spec.volumeAttributesClassName ?? '<unset>',
     ),
-    column(
-      'Reason',
-      'reason is a brief CamelCase string that describes any failure and is meant for machine parsing and tidy display in the CLI.',
-      (volume) => volume.status?.reason ?? '',
-    ),
+    column('Reason', 'Why the volume failed.', (volume) => volume.status?.reason ?? ''),
     ageColumn,
-    column(
-      'VolumeMode',
-      'volumeMode defines if a volume is intended to be used with a formatted filesystem or to remain in raw block state.',
-      (volume) => volume.spec.volumeMode ?? '<unset>',
-      { wide: true },
-    ),
+    column('VolumeMode', 'Files or a block device.', (volume) => volume.spec.volumeMode ?? '<unset>', { wide: true }),
   ],
 });
 
@@ -131,32 +108,21 @@ export const persistentVolumeClaims = defineKind(PERSISTENT_VOLUME_CLAIMS, {
     column('Status', 'phase represents the current phase of PersistentVolumeClaim.', (claim) =>
       claim.metadata.deletionTimestamp === undefined ? (claim.status?.phase ?? '') : 'Terminating',
     ),
-    column(
-      'Volume',
-      'volumeName is the binding reference to the PersistentVolume backing this claim.',
-      (claim) => claim.spec.volumeName ?? '',
-    ),
+    column('Volume', 'The volume that the claim has.', (claim) => claim.spec.volumeName ?? ''),
     column('Capacity', 'capacity represents the actual resources of the underlying volume.', (claim) =>
       (claim.spec.volumeName ?? '') === '' ? '' : (claim.status?.capacity?.['storage'] ?? ''),
     ),
-    column(
-      'Access Modes',
-      'accessModes contains the actual access modes the volume backing the PVC has. More info: https://kubernetes.io/docs/concepts/storage/persistent-volumes#access-modes-1',
-      (claim) => ((claim.spec.volumeName ?? '') === '' ? '' : accessModes(claim.status?.accessModes)),
+    column('Access Modes', 'How the volume may be mounted.', (claim) =>
+      (claim.spec.volumeName ?? '') === '' ? '' : accessModes(claim.status?.accessModes),
     ),
     column('StorageClass', 'StorageClass of the pvc', (claim) => claim.spec.storageClassName ?? ''),
     column(
       'VolumeAttributesClass',
-      'volumeAttributesClassName may be used to set the VolumeAttributesClass used by this claim.',
+      'The class of attributes that the claim asks for.',
       (claim) => claim.spec.volumeAttributesClassName ?? '<unset>',
     ),
     ageColumn,
-    column(
-      'VolumeMode',
-      'volumeMode defines what type of volume is required by the claim. Value of Filesystem is implied when not included in claim spec.',
-      (claim) => claim.spec.volumeMode ?? '<unset>',
-      { wide: true },
-    ),
+    column('VolumeMode', 'Files or a block device.', (claim) => claim.spec.volumeMode ?? '<unset>', { wide: true }),
   ],
 });
 

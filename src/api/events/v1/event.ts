@@ -1,15 +1,19 @@
 import { deepCopy } from '#machinery/codec/deep.ts';
-import { type KubeObject } from '#machinery/meta/types.ts';
+import { type FieldError, invalidValue, required } from '#machinery/field/field-error.ts';
+import { FieldPath } from '#machinery/field/field-path.ts';
+import type { KubeObject } from '#machinery/meta/types.ts';
 import { column, since } from '../../columns/common.ts';
 import { EVENT_TTL_SECONDS } from '../../core/v1/event.ts';
+import { checkEvent } from '../../core/v1/event-validation.ts';
 import { EVENTS_V1_EVENTS } from '../../generated/resources.ts';
 import type { CoreEvent, EventsV1Event } from '../../generated/types.ts';
 import { defineKind } from '../../registry/kind.ts';
+import type { FieldErrors } from '../../validation/basics.ts';
 
 /** The newer face of the one kind of event: fields have other names, the store holds core/v1. */
 export const eventsV1Events = defineKind(EVENTS_V1_EVENTS, {
   ttlSeconds: EVENT_TTL_SECONDS,
-  strategy: { allowCreateOnUpdate: true },
+  strategy: { allowCreateOnUpdate: true, validate },
   columns: [
     column('Last Seen', 'Time when this event was last observed', (event, nowMs) =>
       since(
@@ -20,11 +24,7 @@ export const eventsV1Events = defineKind(EVENTS_V1_EVENTS, {
         nowMs,
       ),
     ),
-    column(
-      'Type',
-      'type is the type of this event (Normal, Warning), new types could be added in the future.',
-      (event) => event.type ?? '',
-    ),
+    column('Type', 'Normal or Warning.', (event) => event.type ?? ''),
     column('Reason', 'reason is why the action was taken.', (event) => event.reason ?? ''),
     column(
       'Object',
@@ -49,6 +49,29 @@ export const eventsV1Events = defineKind(EVENTS_V1_EVENTS, {
   },
   storedAs: { group: '', version: 'v1', kind: 'Event', toStored, fromStored },
 });
+
+function validate(event: EventsV1Event): FieldError[] {
+  const errors: FieldErrors = [];
+  checkEvent(
+    {
+      namespace: event.metadata.namespace ?? '',
+      aboutNamespace: event.regarding?.namespace ?? '',
+      eventTime: event.eventTime,
+      controller: event.reportingController ?? '',
+      instance: event.reportingInstance ?? '',
+      action: event.action ?? '',
+      reason: event.reason ?? '',
+      note: event.note ?? '',
+    },
+    { about: 'involvedObject', controller: 'reportingController', note: 'message' },
+    errors,
+  );
+  if (event.eventTime === undefined) errors.push(required(new FieldPath('eventTime'), ''));
+  if (event.type !== 'Normal' && event.type !== 'Warning') {
+    errors.push(invalidValue(new FieldPath('type'), '', `has invalid value: ${event.type ?? ''}`));
+  }
+  return errors;
+}
 
 /** Names of the same field in events.k8s.io/v1 and in core/v1. */
 const renamed: readonly (readonly [keyof EventsV1Event, keyof CoreEvent])[] = [

@@ -15,18 +15,18 @@ export const flowSchemas = defineKind(FLOW_SCHEMAS, {
     nameColumn,
     column(
       'PriorityLevel',
-      '`priorityLevelConfiguration` should reference a PriorityLevelConfiguration in the cluster. If the reference cannot be resolved, the FlowSchema will be ignored and marked as invalid in its status. Required.',
+      'The priority level that requests go to.',
       ({ spec }) => spec.priorityLevelConfiguration.name,
     ),
     column(
       'MatchingPrecedence',
-      '`matchingPrecedence` is used to choose among the FlowSchemas that match a given request. The chosen FlowSchema is among those with the numerically lowest (which we take to be logically highest) MatchingPrecedence.  Each MatchingPrecedence value must be ranged in [1,10000]. Note that if the precedence is not specified, it will be set to 1000 as default.',
+      'Which schema wins: the lowest number.',
       ({ spec }) => spec.matchingPrecedence ?? 1000,
       { type: 'integer' },
     ),
     column(
       'DistinguisherMethod',
-      '`distinguisherMethod` defines how to compute the flow distinguisher for requests that match this schema. `nil` specifies that the distinguisher is disabled and thus will always be the empty string.',
+      'How requests are told apart.',
       ({ spec }) => spec.distinguisherMethod?.type ?? '<none>',
     ),
     ageColumn,
@@ -59,11 +59,7 @@ export const priorityLevelConfigurations = defineKind(PRIORITY_LEVEL_CONFIGURATI
   },
   columns: [
     nameColumn,
-    column(
-      'Type',
-      '`type` indicates whether this priority level is subject to limitation on request execution.  A value of `"Exempt"` means that requests of this priority level are not subject to a limit (and thus are never queued) and do not detract from the capacity made available to other priority levels.  A value of `"Limited"` means that (a) requests of this priority level _are_ subject to limits and (b) some of the server\'s limited capacity is made available exclusively to this priority level. Required.',
-      ({ spec }) => spec.type,
-    ),
+    column('Type', 'Exempt from limits or limited.', ({ spec }) => spec.type),
     column(
       'NominalConcurrencyShares',
       "nominal share of the server's concurrency",
@@ -71,17 +67,17 @@ export const priorityLevelConfigurations = defineKind(PRIORITY_LEVEL_CONFIGURATI
     ),
     column(
       'Queues',
-      '`queues` is the number of queues for this priority level. The queues exist independently at each apiserver. The value must be positive.  Setting it to 1 effectively precludes shufflesharding and thus makes the distinguisher method of associated flow schemas irrelevant.  This field has a default value of 64.',
+      'How many queues there are.',
       ({ spec }) => spec.limited?.limitResponse?.queuing?.queues ?? '<none>',
     ),
     column(
       'HandSize',
-      '`handSize` is a small positive number that configures the shuffle sharding of requests into queues.',
+      'How many queues a flow is dealt.',
       ({ spec }) => spec.limited?.limitResponse?.queuing?.handSize ?? '<none>',
     ),
     column(
       'QueueLengthLimit',
-      '`queueLengthLimit` is the maximum number of requests allowed to be waiting in a given queue of this priority level at a time; excess requests are rejected.',
+      'How many requests may wait in a queue.',
       ({ spec }) => spec.limited?.limitResponse?.queuing?.queueLengthLimit ?? '<none>',
     ),
     ageColumn,

@@ -29,7 +29,7 @@ export const ingresses = defineKind(INGRESSES, {
     nameColumn,
     column(
       'Class',
-      'The name of the IngressClass resource that should be used for additional configuration',
+      'The class that says who serves the ingress.',
       ({ spec, metadata }) =>
         spec.ingressClassName ?? metadata.annotations?.['kubernetes.io/ingress.class'] ?? '<none>',
     ),
@@ -104,11 +104,7 @@ export const networkPolicies = defineKind(NETWORK_POLICIES, {
   },
   columns: [
     nameColumn,
-    column(
-      'Pod-Selector',
-      "podSelector selects the pods to which this NetworkPolicy object applies. The array of rules is applied to any pods selected by this field. An empty selector matches all pods in the policy's namespace. Multiple network policies can select the same set of pods. In this case, the ingress rules for each are combined additively. This field is optional. If it is not specified, it defaults to an empty selector.",
-      ({ spec }) => formatLabelSelector(spec.podSelector),
-    ),
+    column('Pod-Selector', 'Which pods the policy is for.', ({ spec }) => formatLabelSelector(spec.podSelector)),
     ageColumn,
   ],
 });
@@ -126,20 +122,16 @@ export const ipAddresses = defineKind(IP_ADDRESSES, {
   strategy: { hasGeneration: true },
   columns: [
     nameColumn,
-    column(
-      'ParentRef',
-      'ParentRef references the resource that an IPAddress is attached to. An IPAddress must reference a parent object.',
-      ({ spec }) => {
-        const ref = spec.parentRef;
-        if (ref === undefined) return '<none>';
-        const parts = [ref.group, ref.resource, ref.namespace, ref.name].filter(
-          (part) => part !== undefined && part !== '',
-        );
-        return parts.length === 0
-          ? '<none>'
-          : `${[ref.resource, ref.group].filter((part) => (part ?? '') !== '').join('.')}/${[ref.namespace, ref.name].filter((part) => (part ?? '') !== '').join('/')}`;
-      },
-    ),
+    column('ParentRef', 'Who uses the address.', ({ spec }) => {
+      const ref = spec.parentRef;
+      if (ref === undefined) return '<none>';
+      const parts = [ref.group, ref.resource, ref.namespace, ref.name].filter(
+        (part) => part !== undefined && part !== '',
+      );
+      return parts.length === 0
+        ? '<none>'
+        : `${[ref.resource, ref.group].filter((part) => (part ?? '') !== '').join('.')}/${[ref.namespace, ref.name].filter((part) => (part ?? '') !== '').join('/')}`;
+    }),
     ageColumn,
   ],
 });
@@ -148,11 +140,7 @@ export const serviceCidrs = defineKind(SERVICE_CIDRS, {
   strategy: { ...statusRules, hasGeneration: true },
   columns: [
     nameColumn,
-    column(
-      'CIDRs',
-      'CIDRs defines the IP blocks in CIDR notation (e.g. "192.168.0.0/24" or "2001:db8::/64") from which to assign service cluster IPs. Max of two CIDRs is allowed, one of each IP family.',
-      ({ spec }) => joined(spec.cidrs),
-    ),
+    column('CIDRs', 'The ranges that addresses are taken from.', ({ spec }) => joined(spec.cidrs)),
     ageColumn,
   ],
 });

@@ -18,15 +18,7 @@ export const runtimeClasses = defineKind(RUNTIME_CLASSES, {
       ...immutableField(next.handler, current.handler, handlerPath),
     ],
   },
-  columns: [
-    nameColumn,
-    column(
-      'Handler',
-      'handler specifies the underlying runtime and configuration that the CRI implementation will use to handle pods of this class. The possible values are specific to the node & CRI configuration.  It is assumed that all handlers are available on every node, and handlers of the same name are equivalent on every node. For example, a handler called "runc" might specify that the runc OCI runtime (using native Linux containers) will be used to run the containers in a pod. The Handler must be lowercase, conform to the DNS Label (RFC 1123) requirements, and is immutable.',
-      ({ handler }) => handler,
-    ),
-    ageColumn,
-  ],
+  columns: [nameColumn, column('Handler', "The runtime's name for the class.", ({ handler }) => handler), ageColumn],
 });
 
 function validate({ handler }: RuntimeClass): FieldError[] {

@@ -28,22 +28,17 @@ export const priorityClasses = defineKind(PRIORITY_CLASSES, {
   },
   columns: [
     nameColumn,
-    column(
-      'Value',
-      'value represents the integer value of this priority class. This is the actual priority that pods receive when they have the name of this class in their pod spec.',
-      ({ value }) => value,
-      { type: 'integer' },
-    ),
+    column('Value', 'The priority of the pods.', ({ value }) => value, { type: 'integer' }),
     column(
       'Global-Default',
-      'globalDefault specifies whether this PriorityClass should be considered as the default priority for pods that do not have any priority class. Only one PriorityClass can be marked as `globalDefault`. However, if more than one PriorityClasses exists with their `globalDefault` field set to true, the smallest value of such global default PriorityClasses will be used as the default priority.',
+      'Whether pods without a class get this one.',
       ({ globalDefault }) => globalDefault ?? false,
       { type: 'boolean' },
     ),
     ageColumn,
     column(
       'PreemptionPolicy',
-      'preemptionPolicy is the Policy for preempting pods with lower priority. One of Never, PreemptLowerPriority. Defaults to PreemptLowerPriority if unset.',
+      'Whether the pods may push others out.',
       ({ preemptionPolicy }) => preemptionPolicy ?? '',
       { wide: true },
     ),

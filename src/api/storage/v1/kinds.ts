@@ -34,14 +34,10 @@ export const storageClasses = defineKind(STORAGE_CLASSES, {
     column('Provisioner', 'provisioner indicates the type of the provisioner.', ({ provisioner }) => provisioner),
     column(
       'ReclaimPolicy',
-      'reclaimPolicy controls the reclaimPolicy for dynamically provisioned PersistentVolumes of this storage class. Defaults to Delete.',
+      'What happens to volumes when their claims go.',
       ({ reclaimPolicy }) => reclaimPolicy ?? 'Delete',
     ),
-    column(
-      'VolumeBindingMode',
-      'volumeBindingMode indicates how PersistentVolumeClaims should be provisioned and bound. When unset, VolumeBindingImmediate is used.',
-      ({ volumeBindingMode }) => volumeBindingMode ?? 'Immediate',
-    ),
+    column('VolumeBindingMode', 'When claims are bound.', ({ volumeBindingMode }) => volumeBindingMode ?? 'Immediate'),
     column(
       'AllowVolumeExpansion',
       'allowVolumeExpansion shows whether the storage class allow volume expand.',
@@ -68,37 +64,31 @@ export const csiDrivers = defineKind(CSI_DRIVERS, {
     nameColumn,
     column(
       'AttachRequired',
-      'attachRequired indicates this CSI volume driver requires an attach operation.',
+      'Whether volumes are attached before they are mounted.',
       ({ spec }) => spec.attachRequired ?? true,
       { type: 'boolean' },
     ),
-    column(
-      'PodInfoOnMount',
-      'podInfoOnMount indicates this CSI volume driver requires additional pod information (like podName, podUID, etc.) during mount operations, if set to true.',
-      ({ spec }) => spec.podInfoOnMount ?? false,
-      { type: 'boolean' },
-    ),
+    column('PodInfoOnMount', 'Whether mounting is told about the pod.', ({ spec }) => spec.podInfoOnMount ?? false, {
+      type: 'boolean',
+    }),
     column(
       'StorageCapacity',
-      'storageCapacity indicates that the CSI volume driver wants pod scheduling to consider the storage capacity that the driver deployment will report by creating CSIStorageCapacity objects with capacity information, if set to true.',
+      'Whether scheduling looks at the capacity left.',
       ({ spec }) => spec.storageCapacity ?? false,
       { type: 'boolean' },
     ),
-    column(
-      'TokenRequests',
-      "tokenRequests indicates the CSI driver needs pods' service account tokens it is mounting volume for to do necessary authentication.",
-      ({ spec }) =>
-        (spec.tokenRequests ?? []).length === 0
-          ? '<unset>'
-          : joined((spec.tokenRequests ?? []).map((request) => request.audience)),
+    column('TokenRequests', 'The audiences of the tokens that the driver is given.', ({ spec }) =>
+      (spec.tokenRequests ?? []).length === 0
+        ? '<unset>'
+        : joined((spec.tokenRequests ?? []).map((request) => request.audience)),
     ),
     column(
       'RequiresRepublish',
-      'requiresRepublish indicates the CSI driver wants `NodePublishVolume` being periodically called to reflect any possible change in the mounted volume.',
+      'Whether volumes are published again from time to time.',
       ({ spec }) => spec.requiresRepublish ?? false,
       { type: 'boolean' },
     ),
-    column('Modes', 'volumeLifecycleModes defines what kind of volumes this CSI volume driver supports.', ({ spec }) =>
+    column('Modes', 'The life cycles of volumes that the driver knows.', ({ spec }) =>
       joined(spec.volumeLifecycleModes),
     ),
     ageColumn,
@@ -128,11 +118,7 @@ export const csiStorageCapacities = defineKind(CSI_STORAGE_CAPACITIES, {
       'The name of the StorageClass that the reported capacity applies to.',
       ({ storageClassName }) => storageClassName,
     ),
-    column(
-      'Capacity',
-      'Capacity is the value reported by the CSI driver in its GetCapacityResponse for a GetCapacityRequest with topology and parameters that match the previous fields.',
-      ({ capacity }) => capacity ?? '<unset>',
-    ),
+    column('Capacity', 'The capacity left.', ({ capacity }) => capacity ?? '<unset>'),
   ],
 });
 
@@ -145,24 +131,16 @@ export const volumeAttachments = defineKind(VOLUME_ATTACHMENTS, {
   },
   columns: [
     nameColumn,
-    column(
-      'Attacher',
-      'attacher indicates the name of the volume driver that MUST handle this request. This is the name returned by GetPluginName().',
-      ({ spec }) => spec.attacher,
-      { format: 'name' },
-    ),
+    column('Attacher', 'The driver that attaches.', ({ spec }) => spec.attacher, { format: 'name' }),
     column(
       'PV',
       'source represents the volume that should be attached.',
       ({ spec }) => spec.source.persistentVolumeName ?? '',
     ),
     column('Node', 'nodeName represents the node that the volume should be attached to.', ({ spec }) => spec.nodeName),
-    column(
-      'Attached',
-      'attached indicates the volume is successfully attached. This field must only be set by the entity completing the attach operation, i.e. the external-attacher.',
-      ({ status }) => status?.attached ?? false,
-      { type: 'boolean' },
-    ),
+    column('Attached', 'Whether the volume is attached.', ({ status }) => status?.attached ?? false, {
+      type: 'boolean',
+    }),
     ageColumn,
   ],
 });

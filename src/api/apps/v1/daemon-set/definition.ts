@@ -56,24 +56,13 @@ export const daemonSets = defineKind(DAEMON_SETS, {
   },
   columns: [
     nameColumn,
-    column(
-      'Desired',
-      'The total number of nodes that should be running the daemon pod (including nodes correctly running the daemon pod). More info: https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/',
-      ({ status }) => status?.desiredNumberScheduled ?? 0,
-      { type: 'integer' },
-    ),
-    column(
-      'Current',
-      'The number of nodes that are running at least 1 daemon pod and are supposed to run the daemon pod. More info: https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/',
-      ({ status }) => status?.currentNumberScheduled ?? 0,
-      { type: 'integer' },
-    ),
-    column(
-      'Ready',
-      'numberReady is the number of nodes that should be running the daemon pod and have one or more of the daemon pod running with a Ready Condition.',
-      ({ status }) => status?.numberReady ?? 0,
-      { type: 'integer' },
-    ),
+    column('Desired', 'Nodes that should run the pod.', ({ status }) => status?.desiredNumberScheduled ?? 0, {
+      type: 'integer',
+    }),
+    column('Current', 'Nodes that run the pod and should.', ({ status }) => status?.currentNumberScheduled ?? 0, {
+      type: 'integer',
+    }),
+    column('Ready', 'Nodes where the pod is ready.', ({ status }) => status?.numberReady ?? 0, { type: 'integer' }),
     column(
       'Up-to-date',
       'The total number of nodes that are running updated daemon pod',
@@ -82,21 +71,16 @@ export const daemonSets = defineKind(DAEMON_SETS, {
     ),
     column(
       'Available',
-      'The number of nodes that should be running the daemon pod and have one or more of the daemon pod running and available (ready for at least spec.minReadySeconds)',
+      'Nodes where the pod has been ready for long enough.',
       ({ status }) => status?.numberAvailable ?? 0,
       { type: 'integer' },
     ),
-    column(
-      'Node Selector',
-      "NodeSelector is a selector which must be true for the pod to fit on a node. Selector which must match a node's labels for the pod to be scheduled on that node. More info: https://kubernetes.io/docs/concepts/configuration/assign-pod-node/",
-      ({ spec }) => formatLabels(spec.template.spec?.nodeSelector),
+    column('Node Selector', 'The node labels that the pod asks for.', ({ spec }) =>
+      formatLabels(spec.template.spec?.nodeSelector),
     ),
     ageColumn,
     ...containerColumns<DaemonSet>(({ spec }) => spec.template.spec),
-    selectorColumn(
-      "A label query over pods that are managed by the daemon set. Must match in order to be controlled. It must match the pod template's labels. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors",
-      ({ spec }) => spec.selector,
-    ),
+    selectorColumn('Which pods belong to the daemon set.', ({ spec }) => spec.selector),
   ],
 });
 

@@ -22,22 +22,11 @@ const columns: readonly KindColumn<Deployment>[] = [
     'Number of the pod with ready state',
     ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec.replicas ?? 1}`,
   ),
-  column(
-    'Up-to-date',
-    'Total number of non-terminating pods targeted by this deployment that have the desired template spec.',
-    ({ status }) => status?.updatedReplicas ?? 0,
-  ),
-  column(
-    'Available',
-    'Total number of available non-terminating pods (ready for at least minReadySeconds) targeted by this deployment.',
-    ({ status }) => status?.availableReplicas ?? 0,
-  ),
+  column('Up-to-date', 'Pods of the newest template.', ({ status }) => status?.updatedReplicas ?? 0),
+  column('Available', 'Pods that have been ready for long enough.', ({ status }) => status?.availableReplicas ?? 0),
   ageColumn,
   ...containerColumns<Deployment>(({ spec }) => spec.template.spec),
-  selectorColumn(
-    'Label selector for pods. Existing ReplicaSets whose pods are selected by this will be the ones affected by this deployment.',
-    ({ spec }) => spec.selector,
-  ),
+  selectorColumn('Which pods belong to the deployment.', ({ spec }) => spec.selector),
 ];
 
 export const deployments = defineKind(DEPLOYMENTS, {

@@ -16,30 +16,12 @@ const specPath = new FieldPath('spec');
 
 const columns: readonly KindColumn<ReplicaSet>[] = [
   nameColumn,
-  column(
-    'Desired',
-    'Replicas is the number of desired pods. This is a pointer to distinguish between explicit zero and unspecified. Defaults to 1. More info: https://kubernetes.io/docs/concepts/workloads/controllers/replicaset',
-    ({ spec }) => spec.replicas ?? 1,
-    { type: 'integer' },
-  ),
-  column(
-    'Current',
-    'Replicas is the most recently observed number of non-terminating pods. More info: https://kubernetes.io/docs/concepts/workloads/controllers/replicaset',
-    ({ status }) => status?.replicas ?? 0,
-    { type: 'integer' },
-  ),
-  column(
-    'Ready',
-    'The number of non-terminating pods targeted by this ReplicaSet with a Ready Condition.',
-    ({ status }) => status?.readyReplicas ?? 0,
-    { type: 'integer' },
-  ),
+  column('Desired', 'How many pods are wanted.', ({ spec }) => spec.replicas ?? 1, { type: 'integer' }),
+  column('Current', 'How many pods there are.', ({ status }) => status?.replicas ?? 0, { type: 'integer' }),
+  column('Ready', 'How many pods are ready.', ({ status }) => status?.readyReplicas ?? 0, { type: 'integer' }),
   ageColumn,
   ...containerColumns<ReplicaSet>(({ spec }) => spec.template?.spec),
-  selectorColumn(
-    "Selector is a label query over pods that should match the replica count. Label keys and values that must match in order to be controlled by this replica set. It must match the pod template's labels. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors",
-    ({ spec }) => spec.selector,
-  ),
+  selectorColumn('Which pods belong to the replica set.', ({ spec }) => spec.selector),
 ];
 
 export const replicaSets = defineKind(REPLICA_SETS, {

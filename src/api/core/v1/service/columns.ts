@@ -8,29 +8,16 @@ const ADDRESS_CHARACTERS_MAX = 16;
 
 export const serviceColumns: readonly KindColumn<Service>[] = [
   nameColumn,
-  column(
-    'Type',
-    'type determines how the Service is exposed. Defaults to ClusterIP. Valid options are ExternalName, ClusterIP, NodePort, and LoadBalancer. "ClusterIP" allocates a cluster-internal IP address for load-balancing to endpoints. Endpoints are determined by the selector or if that is not specified, by manual construction of an Endpoints object or EndpointSlice objects. If clusterIP is "None", no virtual IP is allocated and the endpoints are published as a set of endpoints rather than a virtual IP. "NodePort" builds on ClusterIP and allocates a port on every node which routes to the same endpoints as the clusterIP. "LoadBalancer" builds on NodePort and creates an external load-balancer (if supported in the current cloud) which routes to the same endpoints as the clusterIP. "ExternalName" aliases this service to the specified externalName. Several other fields do not apply to ExternalName services. More info: https://kubernetes.io/docs/concepts/services-networking/service/#publishing-services-service-types',
-    (service) => service.spec.type ?? '',
-  ),
+  column('Type', 'How the service can be reached.', (service) => service.spec.type ?? ''),
   column(
     'Cluster-IP',
-    'clusterIP is the IP address of the service and is usually assigned randomly.',
+    'The address of the service in the cluster.',
     (service) => service.spec.clusterIPs?.[0] ?? service.spec.clusterIP ?? '<none>',
   ),
-  column(
-    'External-IP',
-    'externalIPs is a list of IP addresses for which nodes in the cluster will also accept traffic for this service.',
-    externalAddress,
-  ),
+  column('External-IP', 'Addresses outside the cluster.', externalAddress),
   column('Port(s)', 'The list of ports that are exposed by this service.', portsCell),
   ageColumn,
-  column(
-    'Selector',
-    'Route service traffic to pods with label keys and values matching this selector.',
-    (service) => formatLabels(service.spec.selector),
-    { wide: true },
-  ),
+  column('Selector', 'Which pods serve.', (service) => formatLabels(service.spec.selector), { wide: true }),
 ];
 
 function externalAddress(service: Service): string {
