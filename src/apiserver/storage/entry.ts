@@ -15,18 +15,28 @@ export class Entry {
   /** Owned by the object cache: asked for since it last looked. */
   wasUsed = false;
 
-  constructor(init: { key: string; revision: Revision; encoded: EncodedObject; objects: ObjectCache }) {
+  /** The entry whose object this one shows at a later revision. */
+  readonly #origin: Entry | undefined;
+
+  constructor(init: {
+    key: string;
+    revision: Revision;
+    encoded: EncodedObject;
+    objects: ObjectCache;
+    origin?: Entry;
+  }) {
     this.key = init.key;
     this.revision = init.revision;
     this.encoded = init.encoded;
     this.#objects = init.objects;
+    this.#origin = init.origin;
   }
 
   /** The object, deep-frozen, with its resourceVersion and without managedFields. */
   get object(): KubeObject {
     this.wasUsed = true;
     // Most objects that are written are never read: freezing at the first reading saves a tenth of a create.
-    return deepFreeze(this.cached ?? this.#objects.parse(this));
+    return deepFreeze(this.cached ?? this.#read());
   }
 
   /** The whole object as slices of the stored bytes. */
@@ -36,10 +46,14 @@ export class Entry {
 
   /** The same object as it looks in the event of its deletion (or of leaving a selection) at a later revision. */
   at(revision: Revision): Entry {
-    const later = new Entry({ key: this.key, revision, encoded: this.encoded, objects: this.#objects });
-    const { object } = this;
-    // Loose: the cache does not count it, since it lives as long as the frames that tell of it.
-    later.cached = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
-    return later;
+    return new Entry({ key: this.key, revision, encoded: this.encoded, objects: this.#objects, origin: this });
+  }
+
+  #read(): KubeObject {
+    if (this.#origin === undefined) return this.#objects.parse(this);
+    const { object } = this.#origin;
+    // Not counted by the object cache: it lives as long as the frames that tell of it, and shares what it can.
+    this.cached = { ...object, metadata: { ...object.metadata, resourceVersion: String(this.revision) } };
+    return this.cached;
   }
 }

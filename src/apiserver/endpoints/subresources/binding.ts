@@ -1,3 +1,4 @@
+import { deepCopy } from '#machinery/codec/deep.ts';
 import { formatTime } from '#machinery/clock/clock.ts';
 import { badRequest, conflict } from '#machinery/errors/status-error.ts';
 import { invalidValue, required } from '#machinery/field/field-error.ts';
@@ -90,7 +91,7 @@ function checkPod(pod: KubeObject, { name, body }: { name: string; body: Binding
 }
 
 function assigned(call: Call, live: KubeObject, { node, body }: { node: string; body: Binding }): KubeObject {
-  const pod = structuredClone(live);
+  const pod = deepCopy(live);
   objectAt(pod, 'spec')['nodeName'] = node;
   const { annotations, labels } = body.metadata;
   if (annotations !== undefined) pod.metadata.annotations = { ...pod.metadata.annotations, ...annotations };

@@ -1,3 +1,4 @@
+import { deepCopy } from '#machinery/codec/deep.ts';
 import { badRequest, conflict, methodNotSupported, OPTIMISTIC_LOCK_DETAIL } from '#machinery/errors/status-error.ts';
 import { invalidValue } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
@@ -63,7 +64,7 @@ async function write(call: Call, options: WriteOptions, change: (current: Scale)
     change: (live) => {
       const wanted = change(scaleOf(call, live));
       checkWanted(call, wanted, live);
-      const next = structuredClone(live);
+      const next = deepCopy(live);
       setPath(next, call.definition.strategy.scale?.specReplicas ?? '.spec.replicas', wanted.spec.replicas ?? 0);
       return next;
     },

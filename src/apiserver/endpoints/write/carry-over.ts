@@ -1,6 +1,6 @@
 import type { ResourceDefinition } from '#api/registry/resource.ts';
 import type { FieldError } from '#machinery/field/field-error.ts';
-import { deepEqual } from '#machinery/codec/deep.ts';
+import { deepCopy, deepEqual } from '#machinery/codec/deep.ts';
 import { type Fields, fieldsOf, type KubeObject } from '#machinery/meta/types.ts';
 
 /** How a write through one subresource (or the resource itself) treats what it may not change. */
@@ -41,7 +41,7 @@ export function keepAllBut(next: KubeObject, live: KubeObject, changeable: reado
   const isKept = (name: string) => name !== 'metadata' && !changeable.includes(name);
   for (const name of Object.keys(nextFields)) if (isKept(name)) delete nextFields[name];
   for (const [name, value] of Object.entries(fieldsOf(live))) {
-    if (isKept(name)) nextFields[name] = structuredClone(value);
+    if (isKept(name)) nextFields[name] = deepCopy(value);
   }
 }
 
@@ -74,7 +74,7 @@ export function carryMetadata(next: KubeObject, live: KubeObject): void {
 function copyField(next: KubeObject, live: KubeObject, name: string): void {
   const value = fieldsOf(live)[name];
   if (value === undefined) delete fieldsOf(next)[name];
-  else fieldsOf(next)[name] = structuredClone(value);
+  else fieldsOf(next)[name] = deepCopy(value);
 }
 
 function specOf(object: KubeObject): Fields {
