@@ -25,7 +25,14 @@ export function namespaceLifecycle({ view }: Pick<AdmissionDeps, 'view'>): Admis
       namespace.status?.phase === 'Terminating' || namespace.metadata.deletionTimestamp !== undefined;
     if (operation === 'CREATE' && isTerminating) throw terminating(request);
   };
-  return { name: 'NamespaceLifecycle', mutate: check };
+  return {
+    name: 'NamespaceLifecycle',
+    mutate: check,
+    // Nothing is mutated on the way out: deletions are only validated.
+    validate: (request) => {
+      if (request.operation === 'DELETE') check(request);
+    },
+  };
 }
 
 function terminating({ info, object }: AdmissionRequest) {

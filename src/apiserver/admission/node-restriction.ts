@@ -14,31 +14,37 @@ const LEASE_NAMESPACE = 'kube-node-lease';
 export function nodeRestriction({ view }: Pick<AdmissionDeps, 'view'>): AdmissionPlugin {
   return {
     name: 'NodeRestriction',
-    mutate: (request) => {
-      const nodeName = nodeNameOf(request.user);
-      if (nodeName === undefined) return;
-      if (nodeName === '') {
-        throw refuse(request, `could not determine node from user ${JSON.stringify(request.user.username)}`);
-      }
-      const { group, resource } = request.info;
-      switch (`${group}/${resource}`) {
-        case '/pods':
-          checkPod(request, nodeName, view);
-          break;
-        case '/nodes':
-          checkNode(request, nodeName);
-          break;
-        case 'coordination.k8s.io/leases':
-          checkLease(request, nodeName);
-          break;
-        case 'storage.k8s.io/csinodes':
-          checkCsiNode(request, nodeName);
-          break;
-        default:
-          break;
-      }
+    mutate: (request) => checkNodeRequest(request, view),
+    // Nothing is mutated on the way out: deletions are only validated.
+    validate: (request) => {
+      if (request.operation === 'DELETE') checkNodeRequest(request, view);
     },
   };
+}
+
+function checkNodeRequest(request: AdmissionRequest, view: AdmissionDeps['view']): void {
+  const nodeName = nodeNameOf(request.user);
+  if (nodeName === undefined) return;
+  if (nodeName === '') {
+    throw refuse(request, `could not determine node from user ${JSON.stringify(request.user.username)}`);
+  }
+  const { group, resource } = request.info;
+  switch (`${group}/${resource}`) {
+    case '/pods':
+      checkPod(request, nodeName, view);
+      break;
+    case '/nodes':
+      checkNode(request, nodeName);
+      break;
+    case 'coordination.k8s.io/leases':
+      checkLease(request, nodeName);
+      break;
+    case 'storage.k8s.io/csinodes':
+      checkCsiNode(request, nodeName);
+      break;
+    default:
+      break;
+  }
 }
 
 /** What a node may ask of `serviceaccounts/token`: tokens bound to its own pods. Returns why not. */
