@@ -1,6 +1,8 @@
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CONFIG_MAPS } from '#api/generated/resources.ts';
+import { CONFIG_MAPS, EVENTS, EVENTS_V1_EVENTS } from '#api/generated/resources.ts';
 import { RealExecutor } from '#machinery/executor/real-executor.ts';
+import type { KubeObject } from '#machinery/meta/types.ts';
 import { type TestServer, startTestServer } from '../../testing/test-server.ts';
 
 let server: TestServer;
@@ -91,6 +93,55 @@ describe('representations', () => {
     expect(list.items).toHaveLength(60);
     const single = await server.client.get(CONFIG_MAPS, { namespace: 'large', name: 'large-7' });
     expect(list.items.find(({ metadata }) => metadata.name === 'large-7')).toEqual(single);
+  });
+
+  test('what is large is compressed for those who take it', async () => {
+    const ask = (path: string) =>
+      server.server.handle({
+        method: 'GET',
+        path,
+        query: new URLSearchParams(),
+        headers: { 'accept-encoding': 'gzip' },
+        readBody: () => Promise.resolve(new Uint8Array(0)),
+        signal: new AbortController().signal,
+      });
+    const large = await ask('/api/v1/namespaces/large/configmaps');
+    if (large.type !== 'stream') throw new Error(`no stream but ${large.type}`);
+    expect(large.headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of large.body) chunks.push(chunk);
+    expect(JSON.parse(gunzipSync(Buffer.concat(chunks)).toString()).items).toHaveLength(60);
+    expect(await ask('/api/v1/namespaces/default/configmaps/one')).not.toMatchObject({
+      headers: { 'content-encoding': 'gzip' },
+    });
+  });
+
+  test('two versions are views of one stored object', async () => {
+    const metadata = { name: 'seen', namespace: 'default' };
+    const involvedObject = { kind: 'Pod', namespace: 'default', name: 'web' };
+    const event = {
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata,
+      involvedObject,
+      reason: 'Started',
+      message: 'it runs',
+      type: 'Normal',
+    };
+    const made = await server.client.create(EVENTS, event);
+    const viewed = await server.client.get(EVENTS_V1_EVENTS, metadata);
+    expect(viewed).toMatchObject({
+      apiVersion: 'events.k8s.io/v1',
+      metadata: { uid: made.metadata.uid, resourceVersion: made.metadata.resourceVersion },
+      regarding: involvedObject,
+      note: 'it runs',
+    });
+    for (const [resource, fieldSelector] of [
+      [EVENTS, 'involvedObject.name=web'],
+      [EVENTS_V1_EVENTS, 'regarding.name=web'],
+    ] as const) {
+      expect((await server.client.list<KubeObject>(resource, { fieldSelector })).items).toHaveLength(1);
+    }
   });
 
   test('a long table comes in chunks and has every row', async () => {
