@@ -53,6 +53,8 @@ class CgroupsV1 implements HostCgroups {
 
   async remove(path: string): Promise<void> {
     for (const controller of this.#controllers) await removeTree(join(this.#root, controller, path));
+    // On hybrid hosts the runtime makes the same path in version 2's hierarchy, too.
+    await removeTree(join(this.#root, 'unified', path));
   }
 
   async list(path: string): Promise<string[]> {

@@ -207,6 +207,7 @@ async function buildParts(deps: KubeletDeps, wake: (uid: string) => void): Promi
   const hostIps = options.nodeIps ?? machine.addresses.slice(0, 1);
   const objects = new WatchedObjects({ client, executor, log, onChange: wake, withServices: !isSimulated });
   const volumes = deps.volumes?.(objects);
+  const watch = new RuntimeWatch({ runtime, executor, log, onChange: wake });
   const services: PodServices = {
     clock,
     random,
@@ -237,6 +238,7 @@ async function buildParts(deps: KubeletDeps, wake: (uid: string) => void): Promi
     },
     cgroupRoot: options.cgroupRoot,
     deletePod: (pod) => deletePod(client, pod),
+    onActed: () => watch.hurry(),
     ...(deps.readiness === undefined ? {} : { readiness: deps.readiness }),
   };
   const nodeName = options.identity.name;
@@ -261,7 +263,7 @@ async function buildParts(deps: KubeletDeps, wake: (uid: string) => void): Promi
     set: new PodSet({ services, capacity, node: () => agent.node, operatingSystem: machine.operatingSystem }),
     agent,
     lease: new NodeLease({ client, executor, log, nodeName }, () => agent.node),
-    watch: new RuntimeWatch({ runtime, executor, log, onChange: wake }),
+    watch,
     source: deps.pods ?? new WatchedPods({ client, executor, log, nodeName }),
     stopObjects: () => objects.stop(),
   };

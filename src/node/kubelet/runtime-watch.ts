@@ -4,6 +4,8 @@ import type { ContainerRuntime } from '../runtime/contract.ts';
 import { POD_UID_LABEL } from './pod/labels.ts';
 
 const RELIST_MS = 1000;
+// Right after something was started much happens: short-lived containers end, processes fail.
+const HURRY_MS = 100;
 
 export interface RuntimeWatchDeps {
   readonly runtime: ContainerRuntime;
@@ -23,6 +25,8 @@ export class RuntimeWatch {
   /** State by container or sandbox id, of the last listing. */
   #seen = new Map<string, { uid: string; state: string }>();
   #running: Promise<void> = Promise.resolve();
+  #delayMs = RELIST_MS;
+  #waiting = new AbortController();
 
   constructor(deps: RuntimeWatchDeps) {
     this.#deps = deps;
@@ -33,8 +37,15 @@ export class RuntimeWatch {
     this.#running = runtime.events === undefined ? this.#poll() : this.#listen();
   }
 
+  /** Something was started or stopped: look again soon, and then ever more rarely. */
+  hurry(): void {
+    this.#delayMs = HURRY_MS;
+    this.#waiting.abort();
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#waiting.abort();
     await this.#running;
   }
 
@@ -58,7 +69,12 @@ export class RuntimeWatch {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       await this.#relist();
-      await executor.clock.sleep(RELIST_MS, { signal }).catch(() => undefined);
+      this.#waiting = new AbortController();
+      const waitMs = this.#delayMs;
+      await executor.clock.sleep(waitMs, { signal: this.#waiting.signal }).catch(() => undefined);
+      // Woken early: nothing has had the time to happen yet.
+      if (this.#waiting.signal.aborted) await executor.clock.sleep(HURRY_MS, { signal }).catch(() => undefined);
+      this.#delayMs = Math.min(this.#delayMs * 2, RELIST_MS);
     }
   }
 

@@ -6,6 +6,8 @@ import type { MachineFacts } from '../host/host.ts';
 import { SimulatedProbeTransport } from '../runtime/simulated/probe-transport.ts';
 import { type SimulatedAnswers, SimulatedRuntime } from '../runtime/simulated/simulated-runtime.ts';
 import { Kubelet } from './kubelet.ts';
+import { KubeletEndpoint } from './server/kubelet-endpoint.ts';
+import { NetStreams } from './server/net-streams.ts';
 import type { EventSink } from './pod/pod-events.ts';
 import type { PodSource } from './sources/pod-source.ts';
 
@@ -30,8 +32,15 @@ export interface SimulatedNodeOptions {
   readonly port?: () => number;
 }
 
+export interface SimulatedNode {
+  readonly kubelet: Kubelet;
+  readonly runtime: SimulatedRuntime;
+  /** Answers logs, exec and the like without sockets: the API server's `LocalKubelet`. */
+  readonly endpoint: KubeletEndpoint;
+}
+
 /** A node that only pretends: a whole kubelet on a runtime that keeps books. A thousand fit into one process. */
-export function simulatedNode(options: SimulatedNodeOptions): { kubelet: Kubelet; runtime: SimulatedRuntime } {
+export function simulatedNode(options: SimulatedNodeOptions): SimulatedNode {
   const { client, executor, log, events, nodeName, pods, podCidr } = options;
   const runtime = new SimulatedRuntime({
     executor,
@@ -67,5 +76,12 @@ export function simulatedNode(options: SimulatedNodeOptions): { kubelet: Kubelet
       ...(options.extraResources === undefined ? {} : { extraResources: options.extraResources }),
     },
   });
-  return { kubelet, runtime };
+  const { clock } = executor;
+  const endpoint = new KubeletEndpoint({
+    kubelets: () => [kubelet],
+    streams: new NetStreams({ clock }),
+    clock,
+    readLog: (containerId) => runtime.readLog(containerId),
+  });
+  return { kubelet, runtime, endpoint };
 }

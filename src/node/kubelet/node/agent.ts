@@ -117,7 +117,8 @@ export class NodeAgent {
     try {
       const created = await client.create(NODES, { ...initialNode(identity, machine), status });
       this.#reportedMs = executor.clock.now();
-      return created;
+      // A server that takes no status with a new node is told it at once.
+      return await this.#report(created, status);
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
     }

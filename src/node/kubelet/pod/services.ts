@@ -40,6 +40,8 @@ export interface PodServices {
   readonly cgroupRoot: string;
   /** Removes the pod's object for good, once nothing of it is left on the node. */
   readonly deletePod: (pod: Pod) => Promise<void>;
+  /** A pod's containers were started or stopped: news of them is to be expected. */
+  readonly onActed: () => void;
   /** Overrides readiness, for pods whose behaviour is pretended. */
   readonly readiness?: (containerId: string) => boolean | undefined;
 }

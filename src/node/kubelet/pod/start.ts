@@ -77,6 +77,7 @@ async function configure(
     objects: services.objects.forPod(podUid(pod)),
     addresses,
     node: services.node.allocatable,
+    readVolumeFile: (volume, path) => readVolumeFile(services, request.volumes?.get(volume)?.hostPath, path),
   });
   const mounts: Mount[] = await containerMounts(services, {
     pod,
@@ -97,6 +98,20 @@ async function configure(
     nodeMemoryBytes: services.node.memoryBytes,
     ...(targetId === undefined ? {} : { targetId }),
   });
+}
+
+/** For variables that an init container left in a file. */
+async function readVolumeFile(
+  services: PodServices,
+  directory: string | undefined,
+  path: string,
+): Promise<string | undefined> {
+  if (directory === undefined || path.split('/').includes('..')) return undefined;
+  const { files } = services.host;
+  const full = `${directory}/${path}`;
+  // A link could lead anywhere on the host.
+  if ((await files.lstat(full))?.type !== 'file') return undefined;
+  return Buffer.from(await files.read(full)).toString();
 }
 
 async function postStart(services: PodServices, request: StartRequest, containerId: string): Promise<StartOutcome> {

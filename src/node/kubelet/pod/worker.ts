@@ -163,6 +163,7 @@ export class PodWorker {
     });
     const carried = await carryOut(services, this.#state, { pod, view, plan, signal: this.#ending.signal });
     if (carried.hasActed) {
+      services.onActed();
       this.#view = await this.#reader.read();
       services.probes.sync(pod, this.#view);
     }
@@ -183,7 +184,9 @@ export class PodWorker {
     const uid = podUid(pod);
     this.#timer?.cancel();
     services.probes.stopForTermination(uid);
-    this.#report(view, { isTerminated: false });
+    // A finished pod of which the runtime knows nothing is only a record: what it says stays.
+    const isRecord = isTerminalPhase(pod.status?.phase) && view.containers.length === 0;
+    if (!isRecord) this.#report(view, { isTerminated: false });
     const graceSeconds = this.#graceSeconds();
     this.#stopGraceSeconds = graceSeconds ?? Number.MAX_SAFE_INTEGER;
     try {
@@ -199,7 +202,7 @@ export class PodWorker {
     // Something started in the meantime (a container that was just being made).
     if (runningContainers(this.#view).length > 0) return this.#terminate(this.#view);
     this.#stage = 'terminated';
-    this.#report(this.#view, { isTerminated: true });
+    if (!isRecord) this.#report(this.#view, { isTerminated: true });
     await releasePod(services, pod);
   }
 

@@ -18,7 +18,8 @@ import {
 } from '../testing/test-certificates.ts';
 import { startTestNode, type TestNode, testPod } from '../testing/test-node.ts';
 import type { FoundContainer } from './find.ts';
-import { KubeletServer, type Upgrade } from './kubelet-server.ts';
+import type { Upgrade } from './answer.ts';
+import { KubeletServer } from './kubelet-server.ts';
 
 let node: TestNode;
 let server: KubeletServer;

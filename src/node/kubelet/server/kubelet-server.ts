@@ -2,58 +2,34 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Clock } from '#machinery/clock/clock.ts';
 import type { Logger } from '#machinery/log/logger.ts';
-import type { Kubelet } from '../kubelet.ts';
+import type { KubeletAnswer, Upgrade } from './answer.ts';
 import { bearerToken, certificateUser, type KubeletAuth, type KubeletUser } from './authentication.ts';
-import { containerOf, type FoundContainer, type FoundPod, HttpProblem, podOf } from './find.ts';
-import { serveLogs } from './logs.ts';
-import { actionOf, type KubeletRoute, parseRoute } from './routes.ts';
-import { Statistics } from './statistics.ts';
+import { HttpProblem } from './find.ts';
+import { KubeletEndpoint, type KubeletEndpointOptions, problemAnswer } from './kubelet-endpoint.ts';
+import { actionOf, parseRoute } from './routes.ts';
 
-/** Carries exec, attach and port-forward over an upgraded connection, whatever its protocol. */
-export interface StreamServer {
-  exec(upgrade: Upgrade, container: FoundContainer): Promise<void>;
-  attach(upgrade: Upgrade, container: FoundContainer): Promise<void>;
-  portForward(upgrade: Upgrade, pod: FoundPod): Promise<void>;
-  /** Refuses an upgrade with an ordinary answer. */
-  refuse(upgrade: Upgrade, status: number, text: string): void;
-}
-
-export interface Upgrade {
-  readonly message: IncomingMessage;
-  readonly socket: Duplex;
-  readonly head: Buffer;
-}
-
-export interface KubeletServerOptions {
-  /** Several where simulated nodes share a server: a pod is looked for in all of them. */
-  readonly kubelets: () => readonly Kubelet[];
+export interface KubeletServerOptions extends KubeletEndpointOptions {
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string };
-  readonly streams: StreamServer;
-  readonly clock: Clock;
   readonly log: Logger;
   /** Asked about everyone but the API server's own client. Absent: nobody else may. */
   readonly auth?: KubeletAuth;
   /** Common names of client certificates that may do everything. */
   readonly trusted?: readonly string[];
-  /** Logs of containers that have no files. */
-  readonly readLog?: (containerId: string) => string | undefined;
 }
 
 const TRUSTED = ['kube-apiserver-kubelet-client'];
-// `/run` answers in one piece; longer output needs exec.
-const RUN_TIMEOUT_MS = 60_000;
 
 /** The kubelet's HTTPS face: logs, exec and the like for the API server, statistics for autoscalers. */
 export class KubeletServer {
   readonly #options: KubeletServerOptions;
+  readonly #endpoint: KubeletEndpoint;
   readonly #server: Server;
   readonly #sockets = new Set<Duplex>();
-  readonly #statistics = new Map<Kubelet, Statistics>();
 
   constructor(options: KubeletServerOptions) {
     this.#options = options;
+    this.#endpoint = new KubeletEndpoint(options);
     const { cert, key, clientCa } = options.tls;
     const tls = {
       cert,
@@ -93,40 +69,47 @@ export class KubeletServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    response.on('close', () => gone.abort());
     try {
-      const url = new URL(request.url ?? '/', 'https://kubelet');
-      const route = await this.#admit(request, url);
-      if (route.type === 'exec' || route.type === 'attach' || route.type === 'portForward') {
-        throw new HttpProblem(400, 'Upgrade request required');
-      }
-      await this.#answer(route, { request, response, url });
+      const answer = await this.#ask({ message: request, signal: gone.signal });
+      if (answer.type !== 'upgrade') await send(response, answer, gone.signal);
     } catch (error) {
-      const status = error instanceof HttpProblem ? error.status : 500;
-      const text = error instanceof Error ? error.message : String(error);
-      if (status === 500) this.#options.log.warn('kubelet request failed', { url: request.url, error: text });
-      if (response.headersSent) response.destroy();
-      else send(response, { status, type: 'text/plain; charset=utf-8', body: text });
+      // Half an answer cannot be taken back; the client sees a broken one.
+      this.#options.log.warn('kubelet request failed', { url: request.url, error: String(error) });
+      response.destroy();
     }
   }
 
   async #upgrade(upgrade: Upgrade): Promise<void> {
-    const { streams } = this.#options;
+    const { streams, log } = this.#options;
+    const gone = new AbortController();
+    upgrade.socket.on('close', () => gone.abort());
     try {
-      const url = new URL(upgrade.message.url ?? '/', 'https://kubelet');
-      const route = await this.#admit(upgrade.message, url);
-      const kubelets = this.#options.kubelets();
-      if (route.type === 'exec') await streams.exec(upgrade, containerOf(kubelets, route.target));
-      else if (route.type === 'attach') await streams.attach(upgrade, containerOf(kubelets, route.target));
-      else if (route.type === 'portForward') await streams.portForward(upgrade, podOf(kubelets, route.target));
+      const answer = await this.#ask({ message: upgrade.message, signal: gone.signal, upgrade });
+      if (answer.type === 'upgrade') await answer.accept();
+      else if (answer.type === 'bytes') streams.refuse(upgrade, answer.status, Buffer.concat(answer.body).toString());
       else streams.refuse(upgrade, 400, 'this path takes no upgrade');
     } catch (error) {
-      const status = error instanceof HttpProblem ? error.status : 500;
-      streams.refuse(upgrade, status, error instanceof Error ? error.message : String(error));
+      log.warn('kubelet stream failed', { url: upgrade.message.url, error: String(error) });
+      upgrade.socket.destroy();
     }
   }
 
+  async #ask(request: { message: IncomingMessage; signal: AbortSignal; upgrade?: Upgrade }): Promise<KubeletAnswer> {
+    const { message, ...rest } = request;
+    const url = new URL(message.url ?? '/', 'https://kubelet');
+    const method = message.method ?? 'GET';
+    try {
+      await this.#admit(message, url);
+    } catch (error) {
+      return problemAnswer(error);
+    }
+    return this.#endpoint.handle({ ...rest, method, path: url.pathname, query: url.searchParams });
+  }
+
   /** Who asks, what for, and whether they may. */
-  async #admit(request: IncomingMessage, url: URL): Promise<KubeletRoute> {
+  async #admit(request: IncomingMessage, url: URL): Promise<void> {
     const { auth, trusted = TRUSTED } = this.#options;
     const token = bearerToken(request);
     const user: KubeletUser | undefined =
@@ -134,73 +117,40 @@ export class KubeletServer {
     if (user === undefined) throw new HttpProblem(401, 'Unauthorized');
     const route = parseRoute(url.pathname);
     if (route === undefined) throw new HttpProblem(404, '404 page not found');
-    if (trusted.includes(user.name)) return route;
+    if (trusted.includes(user.name)) return;
     const action = actionOf(route, request.method ?? 'GET');
-    if (auth !== undefined && (await auth.authorize(user, action))) return route;
+    if (auth !== undefined && (await auth.authorize(user, action))) return;
     const { verb, subresource } = action;
     throw new HttpProblem(
       403,
       `Forbidden (user=${user.name}, verb=${verb}, resource=nodes, subresource(s)=[${subresource}])\n`,
     );
   }
-
-  async #answer(
-    route: Exclude<KubeletRoute, { type: 'exec' | 'attach' | 'portForward' }>,
-    exchange: { request: IncomingMessage; response: ServerResponse; url: URL },
-  ): Promise<void> {
-    const { response, url } = exchange;
-    const { kubelets, clock, readLog } = this.#options;
-    const text = (body: string) => send(response, { status: 200, type: 'text/plain; charset=utf-8', body });
-    switch (route.type) {
-      case 'healthz':
-        return text('ok');
-      case 'pods':
-      case 'runningPods': {
-        const workers = kubelets().flatMap((one) => one.workers);
-        const wanted = route.type === 'pods' ? workers : workers.filter((worker) => worker.isActive);
-        const items = wanted.map((worker) => ({ ...worker.pod, status: worker.status }));
-        return json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items });
-      }
-      case 'stats':
-        return json(response, await this.#statisticsOf(kubelets()[0]).summary());
-      case 'metrics': {
-        const statistics = this.#statisticsOf(kubelets()[0]);
-        return text(route.what === 'resource' ? await statistics.resourceMetrics() : statistics.kubeletMetrics());
-      }
-      case 'logs':
-        return serveLogs(podOf(kubelets(), route.target), {
-          container: route.target.container,
-          query: url.searchParams,
-          response,
-          clock,
-          ...(readLog === undefined ? {} : { readLog }),
-        });
-      case 'run': {
-        const found = containerOf(kubelets(), route.target);
-        const command = (url.searchParams.get('cmd') ?? '').split(' ');
-        const result = await found.kubelet.runtime.execSync(found.containerId, command, { timeoutMs: RUN_TIMEOUT_MS });
-        return text(Buffer.concat([result.stdout, result.stderr]).toString());
-      }
-    }
-  }
-
-  #statisticsOf(kubelet: Kubelet | undefined): Statistics {
-    if (kubelet === undefined) throw new HttpProblem(503, 'the kubelet has not started yet');
-    let statistics = this.#statistics.get(kubelet);
-    if (statistics === undefined) {
-      statistics = new Statistics(kubelet, this.#options.clock);
-      this.#statistics.set(kubelet, statistics);
-    }
-    return statistics;
-  }
 }
 
-function send(response: ServerResponse, answer: { status: number; type: string; body: string }): void {
-  const body = Buffer.from(answer.body);
-  response.writeHead(answer.status, { 'Content-Type': answer.type, 'Content-Length': body.length });
-  response.end(body);
+async function send(
+  response: ServerResponse,
+  answer: Exclude<KubeletAnswer, { type: 'upgrade' }>,
+  signal: AbortSignal,
+): Promise<void> {
+  response.writeHead(answer.status, answer.headers);
+  if (answer.type === 'bytes') {
+    response.end(Buffer.concat(answer.body));
+    return;
+  }
+  // kubectl logs -f waits for the headers before it says anything.
+  response.flushHeaders();
+  for await (const piece of answer.body) if (!response.write(piece)) await drained(response, signal);
+  response.end();
 }
 
-function json(response: ServerResponse, value: unknown): void {
-  send(response, { status: 200, type: 'application/json', body: JSON.stringify(value) });
+function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    response.once('drain', done);
+    signal.addEventListener('abort', done);
+  });
 }

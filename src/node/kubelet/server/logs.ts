@@ -1,22 +1,24 @@
-import type { ServerResponse } from 'node:http';
 import { type Clock, parseTime } from '#machinery/clock/clock.ts';
 import { chooseLog } from '../logs/pod-log.ts';
 import { type LogOptions, readLog } from '../logs/read-log.ts';
 import { containerSpec, podName } from '../pod/pod.ts';
 import { type FoundPod, HttpProblem } from './find.ts';
+import type { KubeletAnswer } from './answer.ts';
 
 export interface LogExchange {
   readonly container: string;
   readonly query: URLSearchParams;
-  readonly response: ServerResponse;
+  readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly readLog?: (containerId: string) => string | undefined;
 }
 
-/** `/containerLogs/NAMESPACE/POD/CONTAINER`: the log as the query asks for it. */
-export async function serveLogs(found: FoundPod, exchange: LogExchange): Promise<void> {
+const HEADERS = { 'content-type': 'text/plain' };
+
+/** `/containerLogs/NAMESPACE/POD/CONTAINER`: the log as the query asks for it. Throws an `HttpProblem` where there is none. */
+export async function logAnswer(found: FoundPod, exchange: LogExchange): Promise<KubeletAnswer> {
   const { worker, services } = found;
-  const { container, response, query, clock } = exchange;
+  const { container, query, clock, signal } = exchange;
   if (containerSpec(worker.pod, container) === undefined) {
     throw new HttpProblem(404, `container "${container}" not found in pod "${podName(worker.pod)}"`);
   }
@@ -26,23 +28,20 @@ export async function serveLogs(found: FoundPod, exchange: LogExchange): Promise
   const { containerId, path } = choice;
   const kept = exchange.readLog?.(containerId);
   if (kept !== undefined) {
-    response.writeHead(200, { 'Content-Type': 'text/plain' });
-    response.end(lastLines(kept, options.tailLines));
-    return;
+    return { type: 'bytes', status: 200, headers: HEADERS, body: [Buffer.from(lastLines(kept, options.tailLines))] };
   }
-  const gone = new AbortController();
-  response.on('close', () => gone.abort());
+  const { files } = services.host;
+  if ((await files.stat(path)) === undefined) {
+    const why = `lstat ${path}: no such file or directory`;
+    throw new HttpProblem(500, `failed to try resolving symlinks in path "${path}": ${why}`);
+  }
   const isRunning = async () => (await services.runtime.containerStatus(containerId))?.state === 'RUNNING';
-  response.writeHead(200, { 'Content-Type': 'text/plain' });
-  // kubectl logs -f waits for the headers before it says anything.
-  response.flushHeaders();
-  for await (const piece of readLog(
-    { files: services.host.files, clock, path, isRunning, signal: gone.signal },
-    options,
-  )) {
-    if (!response.write(piece)) await drained(response, gone.signal);
-  }
-  response.end();
+  return {
+    type: 'stream',
+    status: 200,
+    headers: HEADERS,
+    body: readLog({ files, clock, path, isRunning, signal }, options),
+  };
 }
 
 function logOptions(query: URLSearchParams, clock: Clock): LogOptions {
@@ -86,15 +85,4 @@ function lastLines(text: string, count: number | undefined): string {
     .slice(Math.max(0, lines.length - count))
     .map((line) => `${line}\n`)
     .join('');
-}
-
-function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    response.once('drain', done);
-    signal.addEventListener('abort', done);
-  });
 }

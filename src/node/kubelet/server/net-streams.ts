@@ -4,7 +4,7 @@ import { serveAttach, serveExec } from '#net/remotecommand/serve-command.ts';
 import { servePortForward } from '#net/remotecommand/serve-port-forward.ts';
 import { podName, podNamespace, podUid } from '../pod/pod.ts';
 import { type FoundContainer, type FoundPod, HttpProblem } from './find.ts';
-import type { StreamServer, Upgrade } from './kubelet-server.ts';
+import type { StreamServer, Upgrade } from './answer.ts';
 
 /** Exec, attach and port-forward over SPDY and WebSocket, joined to what the runtime opens. */
 export class NetStreams implements StreamServer {

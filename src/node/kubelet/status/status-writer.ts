@@ -13,11 +13,14 @@ interface Entry {
   /** What it should have. */
   wanted: PodStatus | undefined;
   isWriting: boolean;
+  /** Writes that failed in a row. */
+  failures: number;
   waiting: (() => void)[];
 }
 
-// A failed write is tried again after this long; the server that failed needs a moment.
-const RETRY_MS = 1000;
+// A failed write is tried again after this long, doubled with each failure: the server that failed needs a moment.
+const RETRY_MIN_MS = 500;
+const RETRY_MAX_MS = 30_000;
 
 /** Carries pod statuses to the API server: only differences, one write a pod at a time, the newest wins. */
 export class StatusWriter {
@@ -72,7 +75,7 @@ export class StatusWriter {
     const uid = podUid(pod);
     let entry = this.#entries.get(uid);
     if (entry === undefined) {
-      entry = { pod, base: pod.status ?? {}, wanted: undefined, isWriting: false, waiting: [] };
+      entry = { pod, base: pod.status ?? {}, wanted: undefined, isWriting: false, failures: 0, waiting: [] };
       this.#entries.set(uid, entry);
     }
     return entry;
@@ -88,27 +91,41 @@ export class StatusWriter {
   async #write(entry: Entry): Promise<void> {
     const { client, executor, log } = this.#deps;
     const patch = statusPatch(entry);
-    let retryMs = 0;
+    const name = { namespace: podNamespace(entry.pod), name: podName(entry.pod) };
     try {
       if (patch !== undefined) {
-        const name = { namespace: podNamespace(entry.pod), name: podName(entry.pod) };
         const body = { metadata: { uid: podUid(entry.pod) }, status: patch };
         const written = await client.patch(PODS, name, { type: 'strategic', body }, { subresource: 'status' });
         entry.base = written.status ?? {};
       }
+      entry.failures = 0;
     } catch (error) {
-      if (isNotFound(error) || isConflict(error)) {
+      if (isNotFound(error) || (isConflict(error) && !(await this.#isSamePod(entry)))) {
         // The pod is gone or another of its name took its place: nothing to report to any more.
         entry.isWriting = false;
         this.forget(podUid(entry.pod));
         return;
       }
-      if (!this.#isStopped) log.warn('cannot write pod status', { pod: podName(entry.pod), error: String(error) });
-      retryMs = RETRY_MS;
+      if (this.#isStopped) return;
+      log.warn('cannot write pod status', { pod: name.name, error: String(error) });
+      entry.failures += 1;
+      await executor.clock.sleep(Math.min(RETRY_MIN_MS * 2 ** entry.failures, RETRY_MAX_MS));
     }
-    if (retryMs > 0) await executor.clock.sleep(retryMs);
     entry.isWriting = false;
     if (this.#entries.get(podUid(entry.pod)) === entry) this.#wake(entry);
+  }
+
+  /** Reads the pod anew; false where it is not there any more. */
+  async #isSamePod(entry: Entry): Promise<boolean> {
+    try {
+      const name = { namespace: podNamespace(entry.pod), name: podName(entry.pod) };
+      const current = await this.#deps.client.get(PODS, name);
+      if (podUid(current) !== podUid(entry.pod)) return false;
+      entry.base = current.status ?? {};
+      return true;
+    } catch (error) {
+      return !isNotFound(error);
+    }
   }
 
   #settle(entry: Entry): void {
