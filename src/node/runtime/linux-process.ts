@@ -8,6 +8,8 @@ export interface ProcessId {
 
 /** Undefined where there is no such process (or it is a zombie that only waits to be reaped), or no `/proc`. */
 export function identifyProcess(pid: number): ProcessId | undefined {
+  // Elsewhere than on Linux the number alone must do.
+  if (process.platform !== 'linux') return signalProcess(pid, 0) ? { pid, startTicks: '' } : undefined;
   const fields = readStat(pid);
   // After the command's closing bracket come state (field 3) … starttime (field 22).
   const state = fields?.[0];

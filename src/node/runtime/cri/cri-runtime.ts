@@ -41,12 +41,16 @@ const REQUEST_TIMEOUT_MS = 120_000;
 const SANDBOX_TIMEOUT_MS = 2 * REQUEST_TIMEOUT_MS;
 // An execSync without a limit still must not hang on a runtime that never answers.
 const UNLIMITED_EXEC_TIMEOUT_MS = 24 * 3600 * 1000;
+// Far more than a node has containers.
+const SANDBOX_MEMORY_MAX = 10_000;
 // Probes and hooks look at far less.
 const EXEC_SYNC_OUTPUT_BYTES_MAX = 16 * 1024;
 
 /** A container runtime that speaks CRI v1 over a unix socket: containerd (1.6 and later) or CRI-O. */
 export class CriRuntime implements ContainerRuntime {
   readonly #connection: CriConnection;
+  /** The status message does not name the sandbox; the list does, and it never changes. */
+  readonly #sandboxOf = new Map<string, string>();
   /** There only where the runtime is known to send container events. */
   readonly events?: (signal: AbortSignal) => AsyncIterable<RuntimeEvent>;
 
@@ -153,6 +157,7 @@ export class CriRuntime implements ContainerRuntime {
 
   async removeContainer(containerId: string): Promise<void> {
     await this.#runtime('RemoveContainer', 'ContainerIdMessage', 'Empty', { containerId });
+    this.#sandboxOf.delete(containerId);
   }
 
   async containerStatus(containerId: string): Promise<ContainerStatus | undefined> {
@@ -166,9 +171,8 @@ export class CriRuntime implements ContainerRuntime {
     );
     const status = response?.status ?? undefined;
     if (status === undefined) return undefined;
-    // The status message does not name the sandbox; the list does.
-    const [listed] = await this.#containers({ id: containerId });
-    return convert.containerStatusFromWire(status, listed?.podSandboxId ?? '');
+    if (!this.#sandboxOf.has(containerId)) await this.#containers({ id: containerId });
+    return convert.containerStatusFromWire(status, this.#sandboxOf.get(containerId) ?? '');
   }
 
   async listContainers(filter: { labels?: Record<string, string>; sandboxId?: string } = {}): Promise<Container[]> {
@@ -312,6 +316,9 @@ export class CriRuntime implements ContainerRuntime {
       'ListContainersResponse',
       { filter },
     );
+    // Containers that are removed behind our back leave an entry each; a fresh start of the map is cheap.
+    if (this.#sandboxOf.size > SANDBOX_MEMORY_MAX) this.#sandboxOf.clear();
+    for (const { id, podSandboxId } of containers) this.#sandboxOf.set(id, podSandboxId);
     return containers;
   }
 

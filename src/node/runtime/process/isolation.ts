@@ -83,7 +83,7 @@ async function canIsolate(
     const overlay = hasOverlay ? `"$1" -t overlay overlay -o "$2" "$3"` : `"$1" --bind "$3" "$3"`;
     // Everything that a container's start needs: a file system, /proc, a device, another root.
     const steps = [
-      `"$1" --make-rprivate /`,
+      `"$1" --make-rslave /`,
       overlay,
       `mkdir "$3/proc" "$3/dev" && touch "$3/file"`,
       `"$1" -t proc proc "$3/proc"`,
@@ -136,6 +136,7 @@ export function describeIsolation(
   if (isolation.level === 'none') {
     notes.push('file system, processes and users (containers are plain processes in a directory of their own)');
   } else if (isolation.level === 'user') notes.push('users (every container runs as you)');
+  else notes.push('root (who is root in a container can get out of it)');
   if (!options.hasPodNetwork) notes.push("network (pods share the host's ports; each has a 127.x address)");
   if (!options.hasCgroups) notes.push('CPU and memory limits');
   notes.push('seccomp and AppArmor profiles');

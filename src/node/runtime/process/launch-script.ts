@@ -41,7 +41,7 @@ export function renderLaunch(plan: LaunchPlan, insidePath: string): { launch: st
   if (level === 'none') {
     const lines = [...join, `echo $$ > ${quote(plan.mainPidPath)}`, `cd ${quote(plan.workingDirectory)} || exit 126`];
     return {
-      launch: script([...lines, `exec ${cleanEnvironment(plan)} ${plan.argv.map(quote).join(' ')}`]),
+      launch: script([...lines, `exec ${[...cleanEnvironment(plan), ...plan.argv].map(quote).join(' ')}`]),
       inside: '',
     };
   }
@@ -61,9 +61,33 @@ export function isLaunching(commandLine: readonly string[], insidePath: string):
   return isLauncher && (first === insidePath || first === '-i' || /^--(root|inh-caps|userspec)=/.test(first));
 }
 
-/** Options by which `unshare` or `nsenter` become the container's user. */
-export function userOptions(user: LaunchPlan['user']): string[] {
-  return user === undefined ? [] : [`--setgid=${user.gid}`, `--setuid=${user.uid}`];
+/** What a process in the container's namespaces must become. */
+export type EnterPlan = Pick<
+  LaunchPlan,
+  'isolation' | 'root' | 'argv' | 'environment' | 'workingDirectory' | 'user' | 'capabilities'
+>;
+
+/** The command that takes a process of the container's namespaces into its root directory, as its user. */
+export function enterCommand(plan: EnterPlan): string[] {
+  const { tools } = plan.isolation;
+  const limit =
+    plan.capabilities === undefined || tools.setpriv === undefined
+      ? []
+      : [
+          tools.setpriv,
+          '--inh-caps=-all',
+          `--bounding-set=-all${plan.capabilities.map((name) => `,+${name}`).join('')}`,
+        ];
+  const { uid = 0, gid = 0, groups = [] } = plan.user ?? {};
+  if (groups.length === 0 || tools.chroot === undefined) {
+    const user = plan.user === undefined ? [] : [`--setgid=${gid}`, `--setuid=${uid}`];
+    const enter = [tools.unshare ?? 'unshare', `--root=${plan.root}`, `--wd=${plan.workingDirectory}`, ...user, '--'];
+    return [...cleanEnvironment(plan), ...limit, ...enter, ...plan.argv];
+  }
+  // Only `chroot` sets further groups, and it ends in /: the image's own shell goes on from there.
+  const enter = [tools.chroot, `--userspec=${uid}:${gid}`, `--groups=${groups.join(',')}`, plan.root];
+  const change = ['/bin/sh', '-c', `cd ${quote(plan.workingDirectory)} && exec "$@"`, 'sh'];
+  return [...cleanEnvironment(plan), ...limit, ...enter, ...change, ...plan.argv];
 }
 
 /** A word of a POSIX shell. */
@@ -82,7 +106,8 @@ function insideLines(plan: LaunchPlan): string[] {
   return [
     'set -e',
     ...(plan.hostname === undefined ? [] : [`hostname ${quote(plan.hostname)} 2>/dev/null || :`]),
-    `${mount} --make-rprivate /`,
+    // What is mounted here stays here; what the host unmounts goes away here too and is not held.
+    `${mount} --make-rslave /`,
     overlay,
     `mkdir -p ${root}/proc ${root}/sys ${root}/dev ${quote(plan.root + plan.workingDirectory)}`,
     `${mount} -t proc proc ${root}/proc`,
@@ -93,7 +118,7 @@ function insideLines(plan: LaunchPlan): string[] {
     // The host's /proc is still mounted here: it shows this process by the host's number.
     'read -r pid rest < /proc/self/stat',
     `echo "$pid" > ${quote(`${plan.mainPidPath}.new`)}; mv ${quote(`${plan.mainPidPath}.new`)} ${quote(plan.mainPidPath)}`,
-    `exec ${enterRoot(plan)}`,
+    `exec ${enterCommand(plan).map(quote).join(' ')}`,
   ];
 }
 
@@ -122,30 +147,13 @@ function bindLines(mount: string, bind: Bind): string[] {
   return [make, `${mount} --rbind ${source} ${target}`, ...(bind.isReadonly ? [readonly] : [])];
 }
 
-function enterRoot(plan: LaunchPlan): string {
-  const { tools } = plan.isolation;
-  const command = plan.argv.map(quote).join(' ');
-  const limit =
-    plan.capabilities === undefined || tools.setpriv === undefined
-      ? ''
-      : ` ${tools.setpriv} --inh-caps=-all --bounding-set=-all${plan.capabilities.map((name) => `,+${name}`).join('')}`;
-  const isPlain = plan.user === undefined || plan.user.groups.length === 0 || tools.chroot === undefined;
-  if (isPlain) {
-    const user = userOptions(plan.user).join(' ');
-    const wd = quote(plan.workingDirectory);
-    return `${cleanEnvironment(plan)}${limit} ${tools.unshare} --root=${quote(plan.root)} --wd=${wd} ${user} -- ${command}`;
-  }
-  // Only `chroot` sets further groups, and it ends in /: the image's own shell goes on from there.
-  const { uid = 0, gid = 0, groups = [] } = plan.user ?? {};
-  const enter = `${tools.chroot} --userspec=${uid}:${gid} --groups=${groups.join(',')} ${quote(plan.root)}`;
-  const change = `/bin/sh -c ${quote(`cd ${quote(plan.workingDirectory)} && exec "$@"`)} sh`;
-  return `${cleanEnvironment(plan)}${limit} ${enter} ${change} ${command}`;
-}
-
 /** Host programs are named in full, so that the container's PATH serves only to find its own command. */
-function cleanEnvironment(plan: Pick<LaunchPlan, 'environment' | 'isolation'>): string {
-  const pairs = Object.entries(plan.environment).map(([name, value]) => quote(`${name}=${value}`));
-  return [plan.isolation.tools.env, '-i', ...pairs].join(' ');
+function cleanEnvironment(plan: Pick<LaunchPlan, 'environment' | 'isolation'>): string[] {
+  return [
+    plan.isolation.tools.env,
+    '-i',
+    ...Object.entries(plan.environment).map(([name, value]) => `${name}=${value}`),
+  ];
 }
 
 function script(lines: readonly string[]): string {

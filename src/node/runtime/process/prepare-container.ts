@@ -81,7 +81,6 @@ function isolatedPlan(launch: Launch): LaunchPlan {
   const isMounted = record.config.mounts.some(({ containerPath }) => command.startsWith(`${containerPath}/`));
   if (!isMounted && findInRoot(base, command, lookup) === undefined) throw cannotStart(command);
   const context = record.config.linux.securityContext;
-  const isRoot = isolation.level === 'root';
   const { networkNamespace } = sandbox.address;
   return {
     isolation,
@@ -96,8 +95,7 @@ function isolatedPlan(launch: Launch): LaunchPlan {
     argv: record.argv,
     environment: record.environment,
     workingDirectory: record.workingDirectory,
-    ...(isRoot ? { user: record.user } : {}),
-    ...(isRoot && !context.privileged ? { capabilities: capabilitiesOf(record) } : {}),
+    ...processRights(record, isolation),
     cgroupFiles: record.cgroup === undefined ? [] : procsFiles(record.cgroup),
     mainPidPath: join(folder, 'main.pid'),
   };
@@ -167,6 +165,16 @@ async function linkMount(root: string, mount: { containerPath: string; hostPath:
   await mkdir(dirname(place), { recursive: true });
   if (lstatSync(place, { throwIfNoEntry: false }) !== undefined) await rm(place, { recursive: true, force: true });
   symlinkSync(mount.hostPath, place);
+}
+
+/** User and capabilities, which only root can give; a privileged container keeps all of root's. */
+export function processRights(
+  record: ContainerRecord,
+  isolation: Isolation,
+): Pick<LaunchPlan, 'user' | 'capabilities'> {
+  if (isolation.level !== 'root') return {};
+  if (record.config.linux.securityContext.privileged) return { user: record.user };
+  return { user: record.user, capabilities: capabilitiesOf(record) };
 }
 
 function capabilitiesOf(record: ContainerRecord): string[] {

@@ -8,8 +8,8 @@ import { findProgram } from '../find-program.ts';
 import { procsFiles } from './cgroup.ts';
 import { findInRoot } from './command-lookup.ts';
 import type { Isolation } from './isolation.ts';
-import { quote, userOptions } from './launch-script.ts';
-import { notFoundMessage } from './prepare-container.ts';
+import { enterCommand, quote } from './launch-script.ts';
+import { notFoundMessage, processRights } from './prepare-container.ts';
 import type { ContainerRecord } from './records.ts';
 import { failedSession, spawnSession } from './sessions.ts';
 
@@ -100,19 +100,15 @@ function hostCommand(place: ExecPlace, command: readonly string[]): string[] | u
   if (!existsSync(root) || findInRoot(root, name, lookup) === undefined) return undefined;
   // The host's own network cannot be entered from a user namespace, and need not be.
   const namespaces = ['--mount', '--uts', '--ipc', '--pid', ...(place.hasOwnNetwork ? ['--net'] : [])];
-  const user = isolation.level === 'user' ? ['--user', '--preserve-credentials'] : userOptions(record.user);
-  return [
-    ...enter,
-    tools.env,
-    '-i',
-    ...pairs,
-    tools.nsenter ?? 'nsenter',
-    `--target=${place.mainPid}`,
-    ...namespaces,
-    ...user,
-    '--root',
-    `--wd=${root}${record.workingDirectory}`,
-    '--',
-    ...command,
-  ];
+  const user = isolation.level === 'user' ? ['--user', '--preserve-credentials'] : [];
+  // The mount namespace's own root is still the host's view: its programs make the last steps, as at the start.
+  const inside = enterCommand({
+    isolation,
+    root: join(place.folder, 'rootfs'),
+    argv: command,
+    environment: record.environment,
+    workingDirectory: record.workingDirectory,
+    ...processRights(record, isolation),
+  });
+  return [...enter, tools.nsenter ?? 'nsenter', `--target=${place.mainPid}`, ...namespaces, ...user, '--', ...inside];
 }

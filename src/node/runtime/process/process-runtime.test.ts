@@ -209,6 +209,11 @@ describe.skipIf(!hasBusybox).each(LEVELS)(
       session.stdin?.end('through cat');
       expect(await text(session.stdout)).toBe('through cat');
       expect(await session.exit).toEqual({ type: 'exited', exitCode: 5 });
+      const rights = ['sh', '-c', 'grep -h CapEff /proc/self/status /proc/1/status | sort -u | wc -l'];
+      const { stdout } = await runtime.execSync(id, rights, { timeoutMs: 5000 });
+      // What is started later has no more rights than what was started first.
+      if (level !== 'none' && String(Buffer.from(stdout)).trim() !== '1')
+        throw new Error('exec has other capabilities');
       const missing = await runtime.exec(id, { command: ['nope'], ...streams });
       expect(await missing.exit).toMatchObject({ type: 'failed', message: expect.stringContaining('exec: "nope"') });
       const [stats] = await runtime.containerStats();
