@@ -21,7 +21,7 @@ const SOCKET_PATH_BYTES_MAX = 103;
 export interface SupervisorOptions {
   /** Holds the socket and the log. */
   readonly directory: string;
-  /** Program and arguments to which the socket's path is added; default: this Node on `main.ts`. */
+  /** Program and arguments to which the socket's path is added; default: this Node on `main.ts` or its bundle. */
   readonly command?: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -146,8 +146,9 @@ export class SupervisorClient {
 }
 
 function defaultCommand(): string[] {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const main = fileURLToPath(new URL(`./main.${extension}`, import.meta.url));
+  // In the checkout the file beside this one, in the package the bundle that scripts/build.ts names.
+  const name = import.meta.url.endsWith('.ts') ? './main.ts' : './process-supervisor.mjs';
+  const main = fileURLToPath(new URL(name, import.meta.url));
   // It holds little more than line buffers; a small heap keeps it small.
   return [process.execPath, '--max-semi-space-size=1', '--max-old-space-size=96', main];
 }
