@@ -7,7 +7,7 @@ import { Reconciler, type RequeueInMs } from '../shared/reconciler.ts';
 import { firstSeenAt, heartbeatOf, isNodeReady, planNodeHealth, readyCondition } from './health.ts';
 import { notReadyConditions } from './pod-readiness.ts';
 import { evictionTaintKey, hasEvictionTaint, planNoExecuteTaints, planNoScheduleTaints } from './taints.ts';
-import { EvictionLimiter, evictionRates, type ZoneCount, zoneOf } from './zones.ts';
+import { EvictionLimiter, zoneOf, ZoneRates } from './zones.ts';
 
 export const nodeLifecycleController: ControllerDefinition = {
   name: 'node-lifecycle-controller',
@@ -35,9 +35,11 @@ class NodeLifecycleController {
   readonly #pods: Informer<Pod>;
   readonly #watched = new Map<string, Watched>();
   readonly #limiters = new Map<string, EvictionLimiter>();
+  readonly #rates: ZoneRates;
 
   constructor(context: ControllerContext) {
     this.#context = context;
+    this.#rates = new ZoneRates(context.options);
     this.#reconciler = new Reconciler(context);
     this.#nodes = this.#reconciler.watch(NODES, {
       onAdd: (node) => this.#nodeAdded(node),
@@ -69,22 +71,23 @@ class NodeLifecycleController {
     const known = this.#watched.get(name);
     if (known === undefined) {
       this.#watched.set(name, { heartbeat, seenAtMs: firstSeenAt(node, nowMs), zone, isReady });
-      this.#zonesChanged();
+      this.#zoneChanged(undefined, { zone, isReady });
     } else {
       // The mark that this controller itself set is no sign of life.
       const isUnknown = readyCondition(node)?.status === 'Unknown';
       if (known.heartbeat !== heartbeat && !isUnknown) known.seenAtMs = nowMs;
-      const isZoneChanged = known.zone !== zone || known.isReady !== isReady;
+      const before = { zone: known.zone, isReady: known.isReady };
       Object.assign(known, { heartbeat, zone, isReady });
-      if (isZoneChanged) this.#zonesChanged();
+      if (before.zone !== zone || before.isReady !== isReady) this.#zoneChanged(before, { zone, isReady });
     }
     this.#reconciler.add(name);
   }
 
   #nodeDeleted(node: Node): void {
     const name = node.metadata.name ?? '';
+    const known = this.#watched.get(name);
     this.#watched.delete(name);
-    this.#zonesChanged();
+    if (known !== undefined) this.#zoneChanged(known, undefined);
     const message = `Node ${name} event: Removing Node ${name} from Controller`;
     this.#context.events.event(node, { type: 'Normal', reason: 'RemovingNode', message });
   }
@@ -96,8 +99,12 @@ class NodeLifecycleController {
     if (known !== undefined) known.seenAtMs = this.#context.executor.clock.now();
   }
 
-  /** Nodes that wait for their eviction taint may go sooner or later now. */
-  #zonesChanged(): void {
+  /** Where the rate of a zone changes, nodes that wait for their eviction taint may go sooner or later now. */
+  #zoneChanged(
+    before: Pick<Watched, 'zone' | 'isReady'> | undefined,
+    after: Pick<Watched, 'zone' | 'isReady'> | undefined,
+  ): void {
+    if (!this.#rates.move(before, after)) return;
     for (const [name, { isReady }] of this.#watched) if (!isReady) this.#reconciler.add(name);
   }
 
@@ -152,24 +159,12 @@ class NodeLifecycleController {
     if (taints === undefined) return undefined;
     // A taint is swapped or taken away at once; a node that gets its first one waits its turn in its zone.
     if (key !== undefined && !hasEvictionTaint(node)) {
-      const rate = evictionRates(this.#countZones(), this.#context.options).get(known.zone) ?? 0;
-      const waitMs = this.#limiterOf(known.zone).take(rate, clock.now());
+      const waitMs = this.#limiterOf(known.zone).take(this.#rates.of(known.zone), clock.now());
       if (waitMs === undefined) return undefined;
       if (waitMs > 0) return waitMs;
     }
     await this.#writeTaints(node, taints);
     return undefined;
-  }
-
-  #countZones(): Map<string, ZoneCount> {
-    const zones = new Map<string, { ready: number; notReady: number }>();
-    for (const { zone, isReady } of this.#watched.values()) {
-      const count = zones.get(zone) ?? { ready: 0, notReady: 0 };
-      zones.set(zone, count);
-      if (isReady) count.ready++;
-      else count.notReady++;
-    }
-    return zones;
   }
 
   #limiterOf(zone: string): EvictionLimiter {

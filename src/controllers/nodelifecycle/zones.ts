@@ -52,6 +52,43 @@ export function evictionRates(
   return rates;
 }
 
+type RateOptions = Parameters<typeof evictionRates>[1];
+
+/** Eviction rates, kept up to date as nodes come, go, fail and recover. */
+export class ZoneRates {
+  readonly #options: RateOptions;
+  readonly #zones = new Map<string, { ready: number; notReady: number }>();
+  #rates = new Map<string, number>();
+
+  constructor(options: RateOptions) {
+    this.#options = options;
+  }
+
+  of(zone: string): number {
+    return this.#rates.get(zone) ?? 0;
+  }
+
+  /** A node changed from one state to another (undefined: it was not, or is no longer there). Whether rates changed. */
+  move(
+    before: { zone: string; isReady: boolean } | undefined,
+    after: { zone: string; isReady: boolean } | undefined,
+  ): boolean {
+    if (before !== undefined) this.#count(before, -1);
+    if (after !== undefined) this.#count(after, 1);
+    const old = this.#rates;
+    this.#rates = evictionRates(this.#zones, this.#options);
+    return [...this.#rates].some(([zone, rate]) => old.get(zone) !== rate);
+  }
+
+  #count({ zone, isReady }: { zone: string; isReady: boolean }, change: 1 | -1): void {
+    const count = this.#zones.get(zone) ?? { ready: 0, notReady: 0 };
+    if (isReady) count.ready += change;
+    else count.notReady += change;
+    if (count.ready + count.notReady === 0) this.#zones.delete(zone);
+    else this.#zones.set(zone, count);
+  }
+}
+
 /** Lets nodes through one by one at a rate that may change; the first passes at once. */
 export class EvictionLimiter {
   #nextAtMs = 0;

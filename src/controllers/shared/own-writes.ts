@@ -5,11 +5,14 @@ import { objectKey } from '#machinery/meta/types.ts';
 /** A write that its watch event has not confirmed after this time is forgotten, as upstream's expectations are. */
 const FORGOTTEN_AFTER_MS = 5 * 60_000;
 
+/** Stands for "not in the cache" among versions. */
+const ABSENT = '';
+
 interface PendingWrite<T> {
-  readonly type: 'created' | 'updated' | 'deleted';
+  readonly type: 'exists' | 'deleted';
   readonly object: T;
-  /** Of an update: the version that was replaced. The cache is behind as long as it shows this one. */
-  readonly baseVersion: string | undefined;
+  /** Versions that the cache may show while it is behind; once it shows another one, it has caught up. */
+  readonly staleVersions: Set<string>;
   readonly atMs: number;
 }
 
@@ -30,25 +33,27 @@ export class OwnWrites<T extends KubeObject> {
 
   created(group: string, object: T): void {
     if (this.#cached(objectKey(object))?.metadata.uid === object.metadata.uid) return;
-    this.#note(group, { type: 'created', object, baseVersion: undefined, atMs: this.#clock.monotonic() });
+    this.#note(group, 'exists', object, new Set([ABSENT]));
   }
 
   updated(group: string, base: T, object: T): void {
-    const baseVersion = base.metadata.resourceVersion;
+    const baseVersion = base.metadata.resourceVersion ?? ABSENT;
     if (object.metadata.resourceVersion === baseVersion) return;
-    this.#note(group, { type: 'updated', object, baseVersion, atMs: this.#clock.monotonic() });
+    // The base may itself be a write that the cache does not show yet.
+    const before = this.#groups.get(group)?.get(objectKey(object));
+    const isSame = before?.type === 'exists' && before.object.metadata.uid === object.metadata.uid;
+    this.#note(group, 'exists', object, new Set([...(isSame ? before.staleVersions : []), baseVersion]));
   }
 
   deleted(group: string, object: T): void {
-    this.#note(group, { type: 'deleted', object, baseVersion: undefined, atMs: this.#clock.monotonic() });
+    this.#note(group, 'deleted', object, new Set());
   }
 
-  /** Tells of an object that appeared in or vanished from the cache; call it from the informer's handlers. */
+  /** Tells of an object that appeared in the cache; call it from the informer's handlers. */
   observed(group: string, object: T): void {
-    const writes = this.#groups.get(group);
-    const write = writes?.get(objectKey(object));
-    if (write === undefined || write.object.metadata.uid !== object.metadata.uid) return;
-    if (write.type === 'created') this.#drop(group, objectKey(object));
+    const write = this.#groups.get(group)?.get(objectKey(object));
+    // From now on, its absence means that it is gone.
+    if (write?.object.metadata.uid === object.metadata.uid) write?.staleVersions.delete(ABSENT);
   }
 
   /** The group's objects as they are after all own writes. `items` is what the cache shows. */
@@ -85,23 +90,17 @@ export class OwnWrites<T extends KubeObject> {
     if (this.#clock.monotonic() - write.atMs >= FORGOTTEN_AFTER_MS) return true;
     const cached = this.#cached(key);
     const isSame = cached !== undefined && cached.metadata.uid === write.object.metadata.uid;
-    switch (write.type) {
-      case 'created':
-        return isSame;
-      case 'updated':
-        return !isSame || cached.metadata.resourceVersion !== write.baseVersion;
-      case 'deleted':
-        return !isSame || cached.metadata.deletionTimestamp !== undefined;
-    }
+    if (write.type === 'deleted') return !isSame || cached.metadata.deletionTimestamp !== undefined;
+    return !write.staleVersions.has(isSame ? (cached.metadata.resourceVersion ?? ABSENT) : ABSENT);
   }
 
-  #note(group: string, write: PendingWrite<T>): void {
+  #note(group: string, type: PendingWrite<T>['type'], object: T, staleVersions: Set<string>): void {
     let writes = this.#groups.get(group);
     if (writes === undefined) {
       writes = new Map();
       this.#groups.set(group, writes);
     }
-    writes.set(objectKey(write.object), write);
+    writes.set(objectKey(object), { type, object, staleVersions, atMs: this.#clock.monotonic() });
   }
 
   #drop(group: string, key: string): void {
