@@ -31,6 +31,7 @@ export class SupervisorClient {
   readonly #options: SupervisorOptions;
   readonly #clock: Clock;
   readonly #socketPath: string;
+  #starting: Promise<void> | undefined;
 
   constructor(options: SupervisorOptions, deps: { clock: Clock }) {
     this.#options = options;
@@ -44,7 +45,15 @@ export class SupervisorClient {
     return socket !== undefined;
   }
 
-  async ensureRunning(): Promise<void> {
+  /** Starts the supervisor unless it runs; callers at the same time share one start. */
+  ensureRunning(): Promise<void> {
+    this.#starting ??= this.#start().finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
     if (await this.isRunning()) return;
     this.#spawn();
     const deadline = this.#clock.monotonic() + START_TIMEOUT_MS;
