@@ -17,6 +17,7 @@ import { startScheduler } from '#scheduler/scheduler.ts';
 import { openLmdbStore } from '#store/lmdb/lmdb-store.ts';
 import { ensureAddons } from './addons.ts';
 import { type AssembledServer, assembleApiServer } from './api-server-assembly.ts';
+import { componentUser, controllerUser } from './component-user.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { addressAt } from './settings.ts';
 
@@ -122,15 +123,6 @@ export async function startControlPlane(
   }
 }
 
-/** A component as authentication would find it. */
-export function componentUser(username: string): UserInfo {
-  const [, , namespace = ''] = username.split(':');
-  const groups = username.startsWith('system:serviceaccount:')
-    ? ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated']
-    : ['system:authenticated'];
-  return { username, groups };
-}
-
 async function listenEverywhere(
   server: AssembledServer,
   context: { options: ControlPlaneOptions; pki: Pki; executor: Executor; log: Logger },
@@ -180,19 +172,17 @@ async function startComponents(
   context: { options: ControlPlaneOptions; pki: Pki; executor: Executor; log: Logger },
 ): Promise<() => Promise<unknown>> {
   const { options, pki, executor, log } = context;
-  const clientFor = (username: string) => new LocalClient(server.api, componentUser(username));
   const controllers = await startControllers({
-    clientFor: (name) =>
-      clientFor(
-        name === 'kube-controller-manager'
-          ? 'system:kube-controller-manager'
-          : `system:serviceaccount:kube-system:${name}`,
-      ),
+    clientFor: (name) => new LocalClient(server.api, controllerUser(name)),
     executor,
     log,
     options: { clusterCidr: options.podCidr, rootCa: pki.ca.certificate },
   });
-  const scheduler = await startScheduler({ client: clientFor('system:kube-scheduler'), executor, log });
+  const scheduler = await startScheduler({
+    client: new LocalClient(server.api, componentUser('system:kube-scheduler')),
+    executor,
+    log,
+  });
   return async () => {
     await scheduler.stop();
     await controllers.stop();

@@ -6,17 +6,15 @@ import { InformerFactory } from '#client/informer/informer-factory.ts';
 import type { UserInfo } from '#apiserver/pipeline/types.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
 import type { Logger } from '#machinery/log/logger.ts';
-import { FakeHost } from '#node/host/fake-host.ts';
-import { Kubelet } from '#node/kubelet/kubelet.ts';
+import type { Kubelet } from '#node/kubelet/kubelet.ts';
+import { simulatedNode } from '#node/kubelet/simulated.ts';
 import { SharedPods } from '#node/kubelet/sources/pod-source.ts';
-import { SimulatedProbeTransport } from '#node/runtime/simulated/probe-transport.ts';
-import { type SimulatedAnswers, SimulatedRuntime } from '#node/runtime/simulated/simulated-runtime.ts';
+import type { SimulatedAnswers } from '#node/runtime/simulated/simulated-runtime.ts';
 
 export interface SimulatedNodesDeps {
   readonly clientFor: (user: UserInfo) => Client;
   readonly executor: Executor;
   readonly log: Logger;
-  readonly clusterDns?: string;
   /** What containers of these nodes answer to exec and port-forward. */
   readonly answers?: SimulatedAnswers;
   /** Where logs, exec and the like find the kubelets of this process. */
@@ -39,7 +37,6 @@ interface SimulatedNode {
 
 // The pods informer is one for all nodes, so it acts as the user that may see them all.
 const SHARED_USER: UserInfo = { username: 'system:simulator', groups: ['system:masters', 'system:authenticated'] };
-const KUBELET_PORT = 10_250;
 
 /** Nodes in this process: real kubelets, each its own user, on a runtime that pretends. */
 export class SimulatedNodes {
@@ -47,6 +44,8 @@ export class SimulatedNodes {
   readonly #informers: InformerFactory;
   readonly #pods: SharedPods;
   readonly #nodes = new Map<string, SimulatedNode>();
+  // Names of dead nodes come back; their addresses do not.
+  #added = 0;
   readonly #stopping = new AbortController();
 
   constructor(deps: SimulatedNodesDeps) {
@@ -54,7 +53,6 @@ export class SimulatedNodes {
     this.#deps = deps;
     this.#informers = new InformerFactory({ client: deps.clientFor(SHARED_USER), executor, log });
     this.#pods = new SharedPods(this.#informers.informer(PODS));
-    this.#informers.start();
   }
 
   get names(): readonly string[] {
@@ -63,42 +61,35 @@ export class SimulatedNodes {
 
   /** Starts a node's kubelet; the node registers itself and becomes ready a little later. */
   async add(options: SimulatedNodeOptions): Promise<void> {
-    const { clientFor, executor, log, clusterDns } = this.#deps;
+    const { clientFor, executor, log } = this.#deps;
     const { name } = options;
     if (this.#nodes.has(name)) throw new Error(`a simulated node is named ${name} already`);
     const client = clientFor({ username: `system:node:${name}`, groups: ['system:nodes', 'system:authenticated'] });
-    const runtime = new SimulatedRuntime({
-      executor,
-      ...(this.#deps.answers === undefined ? {} : { answers: this.#deps.answers }),
-    });
     const { clock, random } = executor;
     const events = new EventRecorder({ client, clock, random, component: 'kubelet', host: name, log });
-    const kubelet = new Kubelet({
+    const { labels, taints, podsMax, cpuCount, memoryBytes } = options;
+    const { answers } = this.#deps;
+    const index = this.#added++;
+    const { kubelet } = simulatedNode({
       client,
       executor,
-      runtime,
-      host: new FakeHost({
-        addresses: [addressOf(this.#nodes.size)],
-        hostname: name,
-        ...(options.cpuCount === undefined ? {} : { cpuCount: options.cpuCount }),
-        ...(options.memoryBytes === undefined ? {} : { memoryBytes: options.memoryBytes }),
-      }),
       log: log.with({ node: name }),
       events,
-      transport: new SimulatedProbeTransport(runtime),
+      nodeName: name,
       pods: this.#pods.forNode(name),
-      options: {
-        identity: { name, labels: options.labels ?? {}, taints: options.taints ?? [] },
-        paths: { pods: '/var/lib/kubelet/pods', podLogs: '/var/log/pods' },
-        clusterDns: clusterDns === undefined ? [] : [clusterDns],
-        clusterDomain: 'cluster.local',
-        cgroupRoot: '',
-        podsMax: options.podsMax ?? 110,
-        port: () => KUBELET_PORT,
-        isSimulated: true,
+      nodeIp: addressOf(index),
+      podCidr: podRangeOf(index),
+      machine: {
+        ...(cpuCount === undefined ? {} : { cpuCount }),
+        ...(memoryBytes === undefined ? {} : { memoryBytes }),
       },
+      ...(labels === undefined ? {} : { labels }),
+      ...(taints === undefined ? {} : { taints }),
+      ...(podsMax === undefined ? {} : { podsMax }),
+      ...(answers === undefined ? {} : { answers }),
     });
     this.#nodes.set(name, { kubelet, events });
+    this.#informers.start();
     await this.#informers.waitForSync(this.#stopping.signal);
     await kubelet.start();
   }
@@ -123,4 +114,14 @@ export class SimulatedNodes {
 /** Addresses of nodes that nobody can reach: 10.0.x.y. */
 function addressOf(index: number): string {
   return `10.0.${Math.floor(index / 250)}.${(index % 250) + 1}`;
+}
+
+/**
+ * The pods' addresses of a node, from its index rather than from the controller: so the first pod of a new node need not
+ * wait, and more nodes than a cluster range holds work. Of 10.244.0.0/16 first, as the controller would.
+ */
+function podRangeOf(index: number): string {
+  const block = Math.floor(index / 256);
+  const second = block < 12 ? 244 + block : 128 + ((block - 12) % 100);
+  return `10.${second}.${index % 256}.0/24`;
 }

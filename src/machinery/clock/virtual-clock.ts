@@ -50,6 +50,11 @@ export class VirtualClock implements Clock {
     return sleepWith(this, delayMs, options.signal);
   }
 
+  /** How many timers wait. */
+  get timerCount(): number {
+    return this.#timers.size - this.#cancelled;
+  }
+
   /** When the next timer is due, if there is one. */
   nextTimerAt(): number | undefined {
     this.#dropCancelled();

@@ -16,11 +16,29 @@ export class RealityLeakError extends Error {
   }
 }
 
+// Several clusters in one process share the traps, in whatever order they come and go.
+let trapHolders = 0;
+let removeTraps: () => void = () => undefined;
+
 /**
  * Makes the global clock, timers and randomness throw `RealityLeakError` while a task of a virtual executor runs, and
  * leaves them alone everywhere else. Nested traps are fine; disposing restores what was there before.
  */
 export function trapGlobals(): Disposable {
+  if (trapHolders === 0) removeTraps = installTraps();
+  trapHolders += 1;
+  let isHeld = true;
+  return {
+    [Symbol.dispose]: () => {
+      if (!isHeld) return;
+      isHeld = false;
+      trapHolders -= 1;
+      if (trapHolders === 0) removeTraps();
+    },
+  };
+}
+
+function installTraps(): () => void {
   const restores = [trapDate()];
   for (const name of ['setTimeout', 'setInterval', 'setImmediate', 'fetch'] as const) {
     restores.push(trapFunction(globalThis, name, name));
@@ -32,10 +50,8 @@ export function trapGlobals(): Disposable {
   for (const name of ['digest', 'sign', 'verify', 'generateKey', 'importKey', 'encrypt', 'decrypt'] as const) {
     restores.push(trapFunction(crypto.subtle, name, `crypto.subtle.${name}`));
   }
-  return {
-    [Symbol.dispose]: () => {
-      for (const restore of restores.toReversed()) restore();
-    },
+  return () => {
+    for (const restore of restores.toReversed()) restore();
   };
 }
 
