@@ -7,6 +7,7 @@ import { ImageError } from './errors.ts';
 import type { ImageConfig } from './oci-types.ts';
 import { type ArchivedImage, readArchive } from './read-archive.ts';
 import { normalizeReference, parseReference } from './reference.ts';
+import { fetchImage, type RegistryAuth } from './registry.ts';
 import { unpackLayer } from './unpack-layer.ts';
 
 /** An image that is unpacked and ready to run from. */
@@ -51,9 +52,23 @@ export class ImageStore {
     try {
       const images = await readArchive(archive, scratch);
       const names: string[] = [];
-      for (const image of images) names.push(...(await this.#add(image, scratch)));
+      for (const image of images) {
+        await this.#add(image, scratch);
+        names.push(...image.names);
+      }
       if (names.length === 0) throw new ImageError('invalid-archive', `${archive} names no image`);
       return names;
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
+  }
+
+  /** Downloads an image from its registry; resolves to its id. Fails with `ImageError`. */
+  async pull(reference: string, options: { auth?: RegistryAuth; signal?: AbortSignal } = {}): Promise<string> {
+    await mkdir(this.#directory, { recursive: true });
+    const scratch = await mkdtemp(join(this.#directory, '.pull-'));
+    try {
+      return await this.#add(await fetchImage(reference, { ...options, scratch }), scratch);
     } finally {
       await rm(scratch, { recursive: true, force: true });
     }
@@ -91,7 +106,7 @@ export class ImageStore {
     return this.#directory;
   }
 
-  async #add(image: ArchivedImage, scratch: string): Promise<string[]> {
+  async #add(image: ArchivedImage, scratch: string): Promise<string> {
     const configBytes = await readFile(image.configPath);
     const id = `sha256:${createHash('sha256').update(configBytes).digest('hex')}`;
     const folder = this.#folder(id);
@@ -110,13 +125,16 @@ export class ImageStore {
       await rename(building, folder);
     }
     await this.#record(image, id, configBytes.length);
-    return [...image.names];
+    return id;
   }
 
   async #record(image: ArchivedImage, id: string, configBytes: number): Promise<void> {
     const layers = await Promise.all(image.layerPaths.map((path) => stat(path)));
     const sizeBytes = layers.reduce((sum, { size }) => sum + size, configBytes);
-    const repositories = new Set(image.names.map((name) => name.replace(/:[^:/]*$/, '')));
+    const repositories = new Set([
+      ...image.names.map((name) => name.replace(/:[^:/]*$/, '')),
+      ...(image.repository === undefined ? [] : [image.repository]),
+    ]);
     const repoDigests =
       image.manifestDigest === undefined ? [] : [...repositories].map((each) => `${each}@${image.manifestDigest}`);
     const known = await this.#readIndex();

@@ -17,6 +17,8 @@ export interface ArchivedImage {
   readonly names: readonly string[];
   readonly configPath: string;
   readonly layerPaths: readonly string[];
+  /** Where it came from, without tag; known for images of a registry. */
+  readonly repository?: string;
   /** Absent in docker archives. */
   readonly manifestDigest?: string;
 }

@@ -7,8 +7,8 @@ import type { Clock } from '#machinery/clock/clock.ts';
 import type { Logger } from '#machinery/log/logger.ts';
 import type { Random } from '#machinery/random/random.ts';
 
+import { ImageError } from '../../image/errors.ts';
 import { ImageStore } from '../../image/image-store.ts';
-import { normalizeReference } from '../../image/reference.ts';
 import {
   type Container,
   type ContainerConfig,
@@ -23,6 +23,7 @@ import {
   type PodSandbox,
   type PodSandboxConfig,
   type PodSandboxStatus,
+  type PullOptions,
   RuntimeError,
   type RuntimeEvent,
   type RuntimeStatus,
@@ -347,12 +348,13 @@ export class ProcessRuntime implements ContainerRuntime {
     return (await this.images.list()).map(views.imageView);
   }
 
-  async pullImage(image: string): Promise<string> {
-    const found = await this.images.find(image);
-    if (found !== undefined) return found.id;
-    const name = JSON.stringify(normalizeReference(image) ?? image);
-    const hint = 'the process runtime has no registry client; load the image with "tiphys image load"';
-    throw new RuntimeError('NotFound', `failed to pull image ${name}: ${hint}`);
+  async pullImage(image: string, options: PullOptions): Promise<string> {
+    try {
+      return await this.images.pull(image, options.auth === undefined ? {} : { auth: options.auth });
+    } catch (error) {
+      if (!(error instanceof ImageError)) throw error;
+      throw new RuntimeError(error.code === 'not-found' ? 'NotFound' : 'Unknown', error.message, { cause: error });
+    }
   }
 
   async removeImage(imageId: string): Promise<void> {
