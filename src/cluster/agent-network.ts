@@ -44,9 +44,10 @@ export async function startAgentNetwork(config: AgentConfig, deps: AgentDeps): P
     const nodes = informers.informer(NODES);
     const routes = new PodRoutes({ nodes, run: runCommand, executor, log, selfName: config.nodeName });
     closers.push(() => routes.stop());
+    const podNetwork = new PodNetworkConfig(config, deps);
     nodes.addHandler({
-      onAdd: (node) => configurePodNetwork(config, node, deps),
-      onUpdate: (_, node) => configurePodNetwork(config, node, deps),
+      onAdd: (node) => podNetwork.configure(node),
+      onUpdate: (_, node) => podNetwork.configure(node),
     });
     const dns = await startDns(config, deps, informers);
     closers.push(() => dns.close());
@@ -68,18 +69,29 @@ export async function startAgentNetwork(config: AgentConfig, deps: AgentDeps): P
 }
 
 /** Gives pods of this node their addresses, as soon as the node has been given its range. */
-function configurePodNetwork(config: AgentConfig, node: Node, deps: AgentDeps): void {
-  const podCidr = node.spec?.podCIDR;
-  if (node.metadata.name !== config.nodeName || podCidr === undefined) return;
-  const directory = cniConfigDirectory(config);
-  const marker = join(directory, '10-tiphys.conflist');
-  if (existsSync(marker) && readFileSync(marker, 'utf8').includes(`"${podCidr}"`)) return;
-  const binDir = findCniBinDir();
-  const hasPortmap = binDir !== undefined && existsSync(join(binDir, 'portmap')) && existsSync('/usr/sbin/iptables');
-  const leaseDirectory = join(config.runDirectory, 'cni-leases');
-  writeCniConfig(directory, { podCidr, leaseDirectory, bridge: 'cni0', hasPortmap }).catch((error: unknown) => {
-    deps.log.error('cannot write the configuration of the pod network', { directory, error });
-  });
+class PodNetworkConfig {
+  readonly #config: AgentConfig;
+  readonly #deps: AgentDeps;
+  #podCidr: string | undefined;
+
+  constructor(config: AgentConfig, deps: AgentDeps) {
+    this.#config = config;
+    this.#deps = deps;
+  }
+
+  configure(node: Node): void {
+    const podCidr = node.spec.podCIDR;
+    if (node.metadata.name !== this.#config.nodeName || podCidr === undefined || podCidr === this.#podCidr) return;
+    this.#podCidr = podCidr;
+    const directory = cniConfigDirectory(this.#config);
+    const binDir = findCniBinDir();
+    const hasPortmap = binDir !== undefined && existsSync(join(binDir, 'portmap')) && existsSync('/usr/sbin/iptables');
+    const leaseDirectory = join(this.#config.runDirectory, 'cni-leases');
+    writeCniConfig(directory, { podCidr, leaseDirectory, bridge: 'cni0', hasPortmap }).catch((error: unknown) => {
+      this.#podCidr = undefined;
+      this.#deps.log.error('cannot write the configuration of the pod network', { directory, error });
+    });
+  }
 }
 
 /** The cluster's DNS address belongs to every node itself, so that a question never leaves it. */

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { loadIntoContainerd } from '#node/image/load-containerd.ts';
 import type { ContainerRuntime } from '#node/runtime/contract.ts';
 import { Containerd } from '#node/runtime/cri/containerd.ts';
@@ -69,23 +68,14 @@ export function openProcessRuntime(
     config.ownsNetwork && binDir !== undefined
       ? { network: new CniNetwork({ confDir: cniConfigDirectory(config), binDir, path }) }
       : {};
-  const command = supervisorCommand();
   return ProcessRuntime.open(
     {
       directory: processDirectory(config.dataDirectory),
       path,
       ...network,
-      ...(command === undefined ? {} : { supervisorCommand: command }),
     },
     deps,
   );
-}
-
-/** In the build, the supervisor is a file beside this bundle. */
-function supervisorCommand(): string[] | undefined {
-  const built = join(dirname(process.argv[1] ?? ''), '..', 'dist', 'process-supervisor.mjs');
-  if (!import.meta.url.endsWith('.mjs') || !existsSync(built)) return undefined;
-  return [process.execPath, '--max-semi-space-size=1', '--max-old-space-size=96', built];
 }
 
 /** The built-in archives hold one image each, named after their file. */

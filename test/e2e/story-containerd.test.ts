@@ -20,7 +20,7 @@ describe.skipIf(!canRunContainers)(`a first user's story with containerd${whyNoC
   tellStory(() => {
     if (cluster === undefined) throw new Error('the cluster did not start');
     return cluster;
-  }, 'containerd');
+  });
 
   test('nothing is left after stop', async () => {
     await cluster?.[Symbol.asyncDispose]();

@@ -19,7 +19,7 @@ describe("a first user's story with the process runtime", () => {
   tellStory(() => {
     if (cluster === undefined) throw new Error('the cluster did not start');
     return cluster;
-  }, 'process');
+  });
 
   test('nothing is left after stop', async () => {
     await cluster?.[Symbol.asyncDispose]();

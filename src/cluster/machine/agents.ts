@@ -25,6 +25,7 @@ export class AgentProcess {
   readonly #onChange: () => void;
   #id: ProcessId | undefined;
   #isStopping = false;
+  #isAdopted = false;
   #failures = 0;
 
   constructor(spec: AgentSpec, deps: { clock: Clock; log: Logger; onChange: () => void }) {
@@ -38,10 +39,16 @@ export class AgentProcess {
     return this.#id;
   }
 
+  /** Whether the process ran before this server did, so that its node's last report still counts. */
+  get isAdopted(): boolean {
+    return this.#isAdopted;
+  }
+
   /** Takes over `earlier` where it still lives, else starts a new process. */
   async start(earlier: ProcessId | undefined): Promise<void> {
     if (earlier !== undefined && isAlive(earlier)) {
       this.#id = earlier;
+      this.#isAdopted = true;
       this.#watchAdopted(earlier);
       return;
     }
@@ -56,6 +63,7 @@ export class AgentProcess {
   async #launch(): Promise<void> {
     const startedMs = this.#clock.monotonic();
     const { child, id } = await startChild(this.spec);
+    this.#isAdopted = false;
     this.#id = id;
     this.#onChange();
     this.#watchChild(child, startedMs);

@@ -4,7 +4,8 @@ import type { Executor } from '#machinery/executor/executor.ts';
 import type { Logger } from '#machinery/log/logger.ts';
 import { LinuxHost } from '#node/host/linux-host.ts';
 import { Containerd } from '#node/runtime/cri/containerd.ts';
-import { openProcessRuntime } from '../agent-runtime.ts';
+import { processDirectory } from '../agent-runtime.ts';
+import { sweepProcessRuntime } from '#node/runtime/process/sweep.ts';
 import type { DataDirectory } from '../data-directory.ts';
 import { type AgentConfig, readAgentConfig } from './agent-config.ts';
 import { containerdOptions } from './containerd-options.ts';
@@ -41,9 +42,7 @@ export async function sweepNodes(directory: DataDirectory, state: ClusterState, 
 async function sweepNode(config: AgentConfig, deps: SweepDeps): Promise<void> {
   const { executor, log, environment } = deps;
   if (config.runtime === 'process') {
-    const { clock, random } = executor;
-    const runtime = await openProcessRuntime(config, { executor, log, environment, clock, random });
-    await runtime.removeAll();
+    await sweepProcessRuntime(processDirectory(config.dataDirectory), { clock: executor.clock, log });
   }
   if (
     config.runtime === 'containerd' &&

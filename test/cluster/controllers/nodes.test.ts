@@ -49,13 +49,13 @@ describe('Node failure', () => {
     const cluster = await readyCluster({ nodes: 2 });
     await cluster.client.create(DEPLOYMENTS, deployment('web'));
     await untilAvailable(cluster, 'web', 3);
-    const before = (await podsOf(cluster, 'web')).map((one) => one.metadata.uid).toSorted();
+    const before = (await podsOf(cluster, 'web')).map((one) => one.metadata.uid ?? '').toSorted();
     await cluster.killNode('node-1');
     await cluster.killNode('node-2');
     await cluster.advance(600_000);
     const after = await podsOf(cluster, 'web');
     expect(after.filter((one) => one.metadata.deletionTimestamp !== undefined)).toEqual([]);
-    expect(after.map((one) => one.metadata.uid).toSorted()).toEqual(before);
+    expect(after.map((one) => one.metadata.uid ?? '').toSorted()).toEqual(before);
   });
 
   test('pods of a node that was deleted are collected', async () => {
@@ -94,7 +94,7 @@ describe('Node failure', () => {
   test('every node has its own range of pod addresses', async () => {
     const cluster = await readyCluster({ nodes: 3 });
     const { items } = await cluster.client.list(NODES);
-    expect(items.map((node) => node.spec.podCIDR).toSorted()).toEqual([
+    expect(items.map((node) => node.spec.podCIDR ?? '').toSorted()).toEqual([
       '10.244.0.0/24',
       '10.244.1.0/24',
       '10.244.2.0/24',

@@ -34,14 +34,11 @@ describe('Deployment', () => {
     await untilAvailable(cluster, 'web', 3);
     const sets = await replicaSetsOf(cluster, 'web');
     expect(sets).toHaveLength(2);
-    const revisions = sets.map((set) => [
-      set.metadata.annotations?.['deployment.kubernetes.io/revision'],
-      set.spec.replicas,
-    ]);
-    expect(revisions.toSorted()).toEqual([
-      ['2', 0],
-      ['3', 3],
-    ]);
+    const revisions = sets.map((set) => {
+      const revision = set.metadata.annotations?.['deployment.kubernetes.io/revision'];
+      return `revision ${revision}: ${set.spec.replicas}`;
+    });
+    expect(revisions.toSorted()).toEqual(['revision 2: 0', 'revision 3: 3']);
     const current = await cluster.client.get(DEPLOYMENTS, inDefault('web'));
     expect(current.metadata.annotations?.['deployment.kubernetes.io/revision']).toBe('3');
     const progressing = current.status?.conditions?.find((condition) => condition.type === 'Progressing');

@@ -31,7 +31,7 @@ export async function startCluster(options: StartOptions): Promise<TestCluster> 
   const kubeconfig = join(dataDir, '..', `${dataDir.split('/').pop()}.kubeconfig`);
   const base = ['--runtime', options.runtime, '--nodes', String(options.nodes ?? 1), '--port', '0'];
   const tiphys = (command: string, ...args: string[]) =>
-    run(process.execPath, [BIN, command, '--data-dir', dataDir, ...args], { timeoutMs: 180_000 });
+    run(process.execPath, [BIN, command, ...args, '--data-dir', dataDir], { timeoutMs: 180_000 });
   const logs = () =>
     existsSync(join(dataDir, 'logs'))
       ? readdirSync(join(dataDir, 'logs'))
