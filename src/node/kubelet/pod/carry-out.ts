@@ -21,6 +21,8 @@ export interface PodState {
   /** Pulls and restarts that wait: looking at the pod in the meantime neither tries again nor says so again. */
   readonly waits: Map<string, { readonly what: string; readonly untilMs: number }>;
   hasCgroup: boolean;
+  /** Times in a row that the volumes could not be made ready. */
+  mountFailures: number;
 }
 
 export interface CarryOutInput {
@@ -38,7 +40,9 @@ export interface Carried {
 }
 
 const RETRY_MS = 10_000;
-const VOLUME_RETRY_MS = 2000;
+// Upstream's back-off of mounts: half a second, doubled, two minutes and two seconds at most.
+const VOLUME_RETRY_MIN_MS = 500;
+const VOLUME_RETRY_MAX_MS = 122_000;
 // Nothing in the cluster can mend these at once, so only time starts another try.
 const WAITING_FAILURES = ['ErrImagePull', 'ImagePullBackOff', 'CreateContainerError', 'RunContainerError'];
 
@@ -89,13 +93,16 @@ class Run {
     if (volumes === undefined) return true;
     try {
       this.#volumes = await volumes.prepare(pod, { podIps: this.#podIps, hostIps: node.hostIps });
+      this.#state.mountFailures = 0;
       if (this.#volumes.refreshAtMs !== undefined) this.#wakeAt(this.#volumes.refreshAtMs);
       return true;
     } catch (error) {
       if (!(error instanceof VolumeError)) throw error;
       const message = `MountVolume.SetUp failed for volume "${error.volume}" : ${error.message}`;
       events.event(pod, { type: 'Warning', reason: 'FailedMount', message });
-      this.#wakeAt(this.#services.clock.now() + VOLUME_RETRY_MS);
+      const waitMs = Math.min(VOLUME_RETRY_MIN_MS * 2 ** this.#state.mountFailures, VOLUME_RETRY_MAX_MS);
+      this.#state.mountFailures += 1;
+      this.#wakeAt(this.#services.clock.now() + waitMs);
       return false;
     }
   }

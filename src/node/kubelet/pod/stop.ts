@@ -92,8 +92,9 @@ export async function stopContainer(services: PodServices, options: StopContaine
     }
   }
   if (options.turn !== undefined && left() > 0) await withTimeLimit(services, options.turn, left());
-  const seconds = Math.max(Math.ceil(left() / 1000), GRACE_SECONDS_MIN);
-  await runtime.stopContainer(containerId, { timeoutSeconds: options.graceSeconds ?? seconds });
+  const leastSeconds = options.graceSeconds === undefined ? GRACE_SECONDS_MIN : 1;
+  const seconds = Math.max(Math.ceil(left() / 1000), leastSeconds);
+  await runtime.stopContainer(containerId, { timeoutSeconds: seconds });
 }
 
 /** How long a container is given: the deletion's period, a failed probe's own, or the pod's. */

@@ -17,6 +17,8 @@ type Stage = 'running' | 'terminating' | 'terminated' | 'gone';
 // How soon a step that failed for no reason of the pod's is tried again.
 const RETRY_MS = 10_000;
 
+const STOP_WAIT_MS = 1000;
+
 type Verdict = { phase: 'Failed'; reason: string; message: string };
 
 /**
@@ -37,6 +39,7 @@ export class PodWorker {
   #isBusy = false;
   #isDirty = false;
   #isStopped = false;
+  #isRefreshing = false;
   #timer: Timer | undefined;
   /** Fires when the pod must end: whatever the running step waits for is not worth waiting for any more. */
   readonly #ending = new AbortController();
@@ -48,7 +51,7 @@ export class PodWorker {
     this.#pod = pod;
     this.#onGone = options.onGone;
     this.#reader = new RuntimeViewReader(services, podUid(pod));
-    this.#state = { startFailures: new Map(), waits: new Map(), hasCgroup: false };
+    this.#state = { startFailures: new Map(), waits: new Map(), hasCgroup: false, mountFailures: 0 };
     this.wake();
   }
 
@@ -95,7 +98,10 @@ export class PodWorker {
   wake(): void {
     if (this.#isStopped || this.#stage === 'gone') return;
     this.#isDirty = true;
-    if (this.#isBusy) return;
+    if (this.#isBusy) {
+      if (this.#stage === 'terminating') this.#refresh();
+      return;
+    }
     this.#isBusy = true;
     this.#running = this.#services.executor.run('node', () => this.#run());
   }
@@ -105,7 +111,33 @@ export class PodWorker {
     this.#isStopped = true;
     this.#timer?.cancel();
     this.#ending.abort();
-    await this.#running;
+    // Containers that are just ending take as long as they take; nobody has to wait for that.
+    const limit = new AbortController();
+    const late = this.#services.clock.sleep(STOP_WAIT_MS, { signal: limit.signal }).catch(() => undefined);
+    await Promise.race([this.#running, late]);
+    limit.abort();
+  }
+
+  /** While containers are ending, which may take its time, says how far that is. */
+  #refresh(): void {
+    if (this.#isRefreshing) return;
+    this.#isRefreshing = true;
+    const read = async () => {
+      const view = await this.#reader.read();
+      this.#isRefreshing = false;
+      if (this.#stage !== 'terminating' || this.#isStopped || this.#isRecord(view)) return;
+      this.#view = view;
+      this.#report(view, { isTerminated: false });
+    };
+    this.#services.executor.run('node', read).catch((error: unknown) => {
+      this.#isRefreshing = false;
+      this.#services.log.debug('cannot look at an ending pod', { error: String(error) });
+    });
+  }
+
+  /** A finished pod of which the runtime knows nothing is only a record: what it says stays. */
+  #isRecord(view: PodView): boolean {
+    return isTerminalPhase(this.#pod.status?.phase) && view.containers.length === 0;
   }
 
   async #run(): Promise<void> {
@@ -184,8 +216,7 @@ export class PodWorker {
     const uid = podUid(pod);
     this.#timer?.cancel();
     services.probes.stopForTermination(uid);
-    // A finished pod of which the runtime knows nothing is only a record: what it says stays.
-    const isRecord = isTerminalPhase(pod.status?.phase) && view.containers.length === 0;
+    const isRecord = this.#isRecord(view);
     if (!isRecord) this.#report(view, { isTerminated: false });
     const graceSeconds = this.#graceSeconds();
     this.#stopGraceSeconds = graceSeconds ?? Number.MAX_SAFE_INTEGER;

@@ -12,6 +12,8 @@ interface Probed {
 const FIELDS = { startup: 'startupProbe', liveness: 'livenessProbe', readiness: 'readinessProbe' } as const;
 
 export interface ProbesDeps extends ProberDeps {
+  /** Where pods on the host's network answer. */
+  readonly nodeIp: string;
   /** Called when a result changed: the pod must be looked at. */
   readonly onChange: (uid: string) => void;
 }
@@ -99,7 +101,7 @@ export class Probes {
       const probe: Probe | undefined = container[FIELDS[kind]];
       // Until the container has started, only the startup probe asks.
       if (probe === undefined || probed.probers.has(kind) || (kind !== 'startup' && !hasStarted)) continue;
-      const podIp = view.ips[0] ?? pod.status?.podIP ?? pod.status?.hostIP ?? '127.0.0.1';
+      const podIp = view.ips[0] ?? this.#deps.nodeIp;
       const target = { pod, container, containerId, startedAtMs, podIp };
       const onChange = () => this.#deps.onChange(podUid(pod));
       probed.probers.set(kind, new Prober(this.#deps, { target, kind, probe, onChange }));
