@@ -42,7 +42,7 @@ describe('planTaintEviction', () => {
     { name: 'another taint', tolerations: [{ key: 'other', operator: 'Exists' }], expected: START_MS },
   ];
   for (const { name, tolerations, expected } of cases) {
-    test(name, () => {
+    test(`${name}`, () => {
       const pod = testPod('p', { spec: { tolerations } });
       const plan = planTaintEviction({ pod, taints: [taint], firstSeenMs: () => START_MS });
       expect(plan.type === 'evict' ? plan.atMs : undefined).toBe(expected);
@@ -65,7 +65,7 @@ describe('planDisruption', () => {
     { name: 'a share that may go', spec: { maxUnavailable: '25%' }, expected: [3, 4, 0] },
   ];
   for (const { name, spec, expected } of cases) {
-    test(name, () => {
+    test(`${name}`, () => {
       const { status } = planDisruption({ budget: budget(spec), pods, expectedScale: () => 4, nowMs: START_MS });
       expect([status.desiredHealthy, status.expectedPods, status.disruptionsAllowed]).toEqual(expected);
       expect(status.currentHealthy).toBe(2);

@@ -207,7 +207,7 @@ describe('planDeployment', () => {
       world.update({ template: testTemplate('web', `image:${version}`) });
       world.settle();
     }
-    const revisions = world.sets.map((set) => set.metadata.annotations?.[REVISION]).toSorted();
+    const revisions = world.sets.map((set) => set.metadata.annotations?.[REVISION] ?? '').toSorted();
     expect(revisions).toEqual(['4', '5', '6']);
   });
 

@@ -12,7 +12,7 @@ const SAFE_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 export function podTemplateHash(template: PodTemplateSpec, collisionCount: number | undefined): string {
   let hash = fnv1a(canonicalJson(template), 0x811c9dc5);
   if (collisionCount !== undefined) hash = fnv1a(`#${collisionCount}`, hash);
-  return [...String(hash)].map((digit) => SAFE_ALPHABET[digit.charCodeAt(0) % SAFE_ALPHABET.length]).join('');
+  return String(hash).replaceAll(/\d/g, (digit) => SAFE_ALPHABET[digit.charCodeAt(0) % SAFE_ALPHABET.length] ?? '');
 }
 
 /** Whether two templates are the same but for the label that carries the hash. */

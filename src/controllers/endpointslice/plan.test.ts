@@ -111,7 +111,7 @@ describe('planEndpointSlices', () => {
       podAt(index, { spec: { containers: [{ name: 'main', ports: [{ name: 'http', containerPort }] }] } });
     const slices = new Slices();
     slices.apply([named(1, 8080), named(2, 9090)], testService('web', { ports: [{ port: 80, targetPort: 'http' }] }));
-    expect(slices.list.map((slice) => slice.ports?.[0]?.port).toSorted()).toEqual([8080, 9090]);
+    expect(slices.list.map((slice) => String(slice.ports?.[0]?.port)).toSorted()).toEqual(['8080', '9090']);
   });
 
   test('the change of one pod among many writes one slice', () => {

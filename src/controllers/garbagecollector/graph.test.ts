@@ -76,7 +76,7 @@ describe('planOwnedItem', () => {
     { name: 'an owner waits for it', states: ['waitingForDependents', 'absent'], expected: 'delete' },
   ] as const;
   for (const { name, states, expected } of cases) {
-    test(name, () => {
+    test(`${name}`, () => {
       const graph = new OwnerGraph();
       const live = object('child', [owner('one', true), owner('two')]);
       graph.observe(live);

@@ -65,7 +65,7 @@ describe('evictionRates', () => {
     { name: 'everything down', zones: { a: [0, 3], b: [0, 1] }, expected: { a: 0, b: 0 } },
   ];
   for (const { name, zones, expected } of cases) {
-    test(name, () => {
+    test(`${name}`, () => {
       const counts = new Map(
         Object.entries(zones).map(([zone, [ready = 0, notReady = 0]]) => [zone, { ready, notReady }] as const),
       );

@@ -28,7 +28,7 @@ describe('planReplicas', () => {
     { name: 'creates 500 at a time', replicas: 2000, pods: [], create: 500, deletes: 0 },
   ];
   for (const { name, replicas, pods, create, deletes } of cases) {
-    test(name, () => {
+    test(`${name}`, () => {
       const plan = planReplicas(input(replicas, pods));
       expect([plan.create, plan.delete.length]).toEqual([create, deletes]);
     });
@@ -77,7 +77,7 @@ describe('rankForDeletion', () => {
     },
   ];
   for (const { name, first, then } of pairs) {
-    test(name, () => {
+    test(`${name}`, () => {
       expect(rankForDeletion([then, first], [], START_MS)).toEqual([first, then]);
       expect(rankForDeletion([first, then], [], START_MS)).toEqual([first, then]);
     });

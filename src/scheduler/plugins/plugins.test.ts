@@ -40,7 +40,7 @@ describe('Filters', () => {
     },
   ];
   for (const { name, node, pod, reason } of cases) {
-    test(name, () => {
+    test(`${name}`, () => {
       const world = new SchedulerWorld([testNode('n1', node)]);
       expect(world.schedule(testPod('p', pod))).toEqual({ n1: reason });
     });
@@ -114,7 +114,7 @@ describe('PodTopologySpread', () => {
     const nodes = [0, 1, 2, 3, 4, 5].map((index) =>
       world.schedule(testPod(`p${index}`, {}, { labels: { app: 'web' } })),
     );
-    expect(nodes.toSorted()).toEqual(['n0', 'n0', 'n1', 'n1', 'n2', 'n2']);
+    expect(nodes.map(String).toSorted()).toEqual(['n0', 'n0', 'n1', 'n1', 'n2', 'n2']);
   });
 });
 

@@ -44,7 +44,7 @@ export class SchedulingQueue {
   /** Events during a cycle or a binding, for pods that come back from it. */
   #eventCount = 0;
   #order = 0;
-  #timer: Timer | undefined;
+  #timer: { readonly timer: Timer; readonly atMs: number } | undefined;
 
   constructor(deps: { clock: Clock; plugins: readonly Plugin[]; onReady: () => void }) {
     this.#clock = deps.clock;
@@ -122,7 +122,7 @@ export class SchedulingQueue {
     else {
       queued.place = 'unschedulable';
       this.#unschedulable.add(queued.info.uid);
-      this.#arm();
+      this.#wakeAt(queued.lastFailureMs + UNSCHEDULABLE_MAX_MS);
     }
   }
 
@@ -136,7 +136,7 @@ export class SchedulingQueue {
   }
 
   close(): void {
-    this.#timer?.cancel();
+    this.#timer?.timer.cancel();
     this.#timer = undefined;
     this.#pods.clear();
     this.#active.clear();
@@ -164,7 +164,7 @@ export class SchedulingQueue {
     }
     queued.place = 'backoff';
     this.#backoff.add(queued.info.uid);
-    this.#arm();
+    this.#wakeAt(this.#readyAtMs(queued));
   }
 
   #readyAtMs(queued: QueuedPod): number {
@@ -186,39 +186,41 @@ export class SchedulingQueue {
   }
 
   /** One timer, for the earliest end of a back-off or of a wait. */
-  #arm(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    const nowMs = this.#clock.monotonic();
-    let earliest = Number.POSITIVE_INFINITY;
-    for (const uid of this.#backoff) {
-      const queued = this.#pods.get(uid);
-      if (queued !== undefined) earliest = Math.min(earliest, this.#readyAtMs(queued));
-    }
-    // Insertion order is the order of failure: the first has waited longest.
-    for (const uid of this.#unschedulable) {
-      const queued = this.#pods.get(uid);
-      if (queued === undefined) continue;
-      earliest = Math.min(earliest, queued.lastFailureMs + UNSCHEDULABLE_MAX_MS);
-      break;
-    }
-    if (earliest === Number.POSITIVE_INFINITY) return;
-    this.#timer = this.#clock.setTimeout(() => this.#tick(), Math.max(0, earliest - nowMs), { unref: true });
+  #wakeAt(atMs: number): void {
+    if (this.#timer !== undefined && this.#timer.atMs <= atMs) return;
+    this.#timer?.timer.cancel();
+    const delayMs = Math.max(0, atMs - this.#clock.monotonic());
+    const timer = this.#clock.setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#tick();
+      },
+      delayMs,
+      { unref: true },
+    );
+    this.#timer = { timer, atMs };
   }
 
   #tick(): void {
     const nowMs = this.#clock.monotonic();
     for (const uid of this.#backoff) {
       const queued = this.#pods.get(uid);
-      if (queued !== undefined && this.#readyAtMs(queued) <= nowMs) this.#activate(queued);
+      if (queued === undefined) continue;
+      if (this.#readyAtMs(queued) <= nowMs) this.#activate(queued);
+      else this.#wakeAt(this.#readyAtMs(queued));
     }
+    // Insertion order is the order of failure: the first has waited longest.
     for (const uid of this.#unschedulable) {
       const queued = this.#pods.get(uid);
-      if (queued === undefined || queued.lastFailureMs + UNSCHEDULABLE_MAX_MS > nowMs) break;
+      if (queued === undefined) continue;
+      const atMs = queued.lastFailureMs + UNSCHEDULABLE_MAX_MS;
+      if (atMs > nowMs) {
+        this.#wakeAt(atMs);
+        break;
+      }
       this.#unschedulable.delete(uid);
       this.#activate(queued);
     }
-    this.#arm();
   }
 }
 
