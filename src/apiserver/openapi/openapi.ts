@@ -7,6 +7,7 @@ import type { SchemaSet } from '#machinery/schema/schema.ts';
 import { VERSION } from '../endpoints/version.ts';
 import { type ApiResponse, jsonResponse, type RequestContext, textResponse } from '../pipeline/types.ts';
 import { type Descriptions, descriptionsOf } from './descriptions.ts';
+import { encodeOpenApiV2 } from './protobuf-v2.ts';
 import { pathsOf } from './paths.ts';
 import { type Dialect, SchemaWriter } from './schema-writer.ts';
 
@@ -15,6 +16,9 @@ interface Document {
   readonly etag: string;
 }
 
+/** The name that is answered, and the one that older clients ask for, which is no valid media type. */
+const PROTOBUF_V2 = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+const PROTOBUF_V2_ASKED = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
 const INFO = { title: 'Kubernetes', version: VERSION.gitVersion };
 
 /** OpenAPI v2 and v3, built at their first use from the schemas that the server itself decodes with, and kept. */
@@ -33,15 +37,21 @@ export class OpenApi {
     this.#loadDescriptions = options.descriptions;
   }
 
-  /** `/openapi/v2`: one document of everything. JSON only: clients that want protobuf alone get 406. */
+  /** `/openapi/v2`: one document of everything, as JSON, or as protobuf for clients that take nothing else. */
   async serveV2(context: RequestContext): Promise<ApiResponse> {
     const accept = context.request.headers['accept'] ?? '';
-    if (accept !== '' && !/application\/json|\*\/\*/.test(accept)) throw notAcceptable(['application/json']);
     this.#descriptions ??= descriptionsOf(await this.#loadDescriptions());
-    return serve(
-      context,
-      this.#document('v2', () => this.#buildV2()),
-    );
+    if (accept === '' || /application\/json|\*\/\*/.test(accept)) {
+      return serve(
+        context,
+        this.#document('v2', () => this.#buildV2()),
+      );
+    }
+    if (!accept.includes(PROTOBUF_V2) && !accept.includes(PROTOBUF_V2_ASKED)) {
+      throw notAcceptable(['application/json', PROTOBUF_V2]);
+    }
+    const document = this.#document('v2 protobuf', () => encodeOpenApiV2(this.#buildV2()));
+    return serve(context, document, PROTOBUF_V2);
   }
 
   /** `/openapi/v3` and the document of each version below it. */
@@ -75,7 +85,7 @@ export class OpenApi {
     return this.#document(`v3 ${path}`, () => this.#buildV3(definitions));
   }
 
-  #document(key: string, build: () => object): Document {
+  #document(key: string, build: () => Readonly<Record<string, unknown>> | Uint8Array): Document {
     const now = this.#registry.all();
     if (now.length !== this.#seen.length || now.some((definition, index) => definition !== this.#seen[index])) {
       this.#documents.clear();
@@ -83,14 +93,15 @@ export class OpenApi {
     }
     let document = this.#documents.get(key);
     if (document === undefined) {
-      const body = Buffer.from(JSON.stringify(build()));
+      const built = build();
+      const body = built instanceof Uint8Array ? built : Buffer.from(JSON.stringify(built));
       document = { body, etag: createHash('sha512').update(body).digest('hex').toUpperCase() };
       this.#documents.set(key, document);
     }
     return document;
   }
 
-  #buildV3(definitions: readonly ResourceDefinition[]): object {
+  #buildV3(definitions: readonly ResourceDefinition[]): Readonly<Record<string, unknown>> {
     const writer = this.#writer('v3');
     return {
       openapi: '3.0.0',
@@ -110,7 +121,7 @@ export class OpenApi {
     };
   }
 
-  #buildV2(): object {
+  #buildV2(): Readonly<Record<string, unknown>> {
     const writer = this.#writer('v2');
     const definitions = this.#registry.all();
     return {
@@ -150,8 +161,8 @@ function pathOf({ group, version }: ResourceDefinition): string {
   return group === '' ? `api/${version}` : `apis/${apiVersionOf({ group, version })}`;
 }
 
-function serve({ request }: RequestContext, { body, etag }: Document): ApiResponse {
-  const headers = { 'content-type': 'application/json', etag: `"${etag}"`, vary: 'Accept' };
+function serve({ request }: RequestContext, { body, etag }: Document, mediaType = 'application/json'): ApiResponse {
+  const headers = { 'content-type': mediaType, etag: `"${etag}"`, vary: 'Accept' };
   if (request.headers['if-none-match'] === `"${etag}"`) return { type: 'bytes', status: 304, headers, body: [] };
   const isCurrent = request.query.get('hash') === etag;
   const cache = isCurrent ? { 'cache-control': 'public, immutable' } : {};
