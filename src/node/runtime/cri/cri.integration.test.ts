@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -214,6 +214,25 @@ describe.skipIf(missing.length > 0)(`${title}`, { timeout: 60_000 }, () => {
     expect(log.split('\n').sort()).toEqual(['', 'stderr F err', 'stdout F /tmp', 'stdout F hello']);
     expect(await runtime.containerStatus('0'.repeat(64))).toBeUndefined();
     expect(await runtime.podSandboxStatus('0'.repeat(64))).toBeUndefined();
+  });
+
+  test('attaches to a container and opens a fresh log', async () => {
+    const sandbox = { ...sandboxConfig(), metadata: { name: 'cat', uid: 'uid-3', namespace: 'default', attempt: 0 } };
+    const sandboxId = await runtime.runPodSandbox(sandbox, { runtimeHandler: '' });
+    const config = { ...containerConfig(['cat']), stdin: true, stdinOnce: true, logPath: 'cat/0.log' };
+    const id = await runtime.createContainer(sandboxId, config, sandbox);
+    await runtime.startContainer(id);
+    const log = join(directory, 'logs/cat/0.log');
+    await rename(log, `${log}.1`);
+    await runtime.reopenContainerLog(id);
+    const session = await runtime.attach(id, { tty: false, stdin: true, stdout: true, stderr: true });
+    session.stderr?.resume();
+    session.stdin?.end('typed\n');
+    expect(await text(session.stdout)).toBe('typed\n');
+    expect(await session.exit).toEqual({ type: 'exited', exitCode: 0 });
+    expect(await readFile(log, 'utf8')).toMatch(/ stdout F typed\n$/);
+    await runtime.removePodSandbox(sandboxId);
+    expect(await runtime.podSandboxStatus(sandboxId)).toBeUndefined();
   });
 
   test("says what cannot start, in the runtime's words", async () => {

@@ -133,9 +133,9 @@ const ENUMS: Readonly<Record<string, readonly string[]>> = {
 
 /** Encoder and decoder of one message. */
 export interface MessageCodec {
-  encode(value: Readonly<Record<string, unknown>>): Buffer;
+  readonly encode: (value: Readonly<Record<string, unknown>>) => Buffer;
   /** Fills in every default, so that what is read is never absent but for sub-messages (null). */
-  decode(bytes: Uint8Array): unknown;
+  readonly decode: (bytes: Uint8Array) => unknown;
 }
 
 /** The codecs by message name; made at first use, because most processes never speak CRI. */

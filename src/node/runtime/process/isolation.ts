@@ -36,7 +36,7 @@ export interface Tools {
 /** Tries in `directory` what this machine allows; costs some ten milliseconds, once. */
 export async function probeIsolation(directory: string, path: string): Promise<Isolation> {
   const tools = findTools(path);
-  const candidates: IsolationLevel[] = process.getuid?.() === 0 ? ['root'] : ['user'];
+  const candidates: IsolationLevel[] = process.getuid?.() === 0 ? ['root', 'user'] : ['user'];
   for (const level of process.platform === 'linux' ? candidates : []) {
     for (const hasOverlay of [true, false]) {
       if (await canIsolate(level, hasOverlay, { directory, tools })) return { level, hasOverlay, tools };

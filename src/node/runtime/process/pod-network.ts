@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { RuntimeError } from '../contract.ts';
+import { findProgram } from '../find-program.ts';
 
 const run = promisify(execFile);
 
@@ -124,7 +125,7 @@ export class CniNetwork implements PodNetwork {
 
   async #ip(args: readonly string[]): Promise<void> {
     try {
-      await run('ip', [...args], { env: { PATH: this.#options.path } });
+      await run(findProgram('ip', this.#options.path) ?? 'ip', [...args], { env: { PATH: this.#options.path } });
     } catch (cause) {
       throw new RuntimeError('Unknown', `cannot run ip ${args.join(' ')}: ${String(cause)}`, { cause });
     }

@@ -298,6 +298,40 @@ describe.skipIf(!hasBusybox).each(LEVELS)(
       expect(await log()).toEqual(['stdout F typed']);
     });
 
+    test('gives an exec a terminal and sets its size', async (context) => {
+      if (probed.tools.script === undefined) context.skip('needs script (bsdutils)');
+      const id = await start(['sleep', '1000']);
+      const command = ['sh', '-c', 'trap "stty size; exit 6" WINCH; echo ready; while :; do sleep 0.05; done'];
+      const session = await runtime.exec(id, { command, tty: true, stdin: true, stdout: true, stderr: false });
+      let output = '';
+      session.stdout?.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+      });
+      await until(() => (output.includes('ready') ? true : undefined));
+      session.resize({ width: 91, height: 37 });
+      expect(await session.exit).toEqual({ type: 'exited', exitCode: 6 });
+      expect(output).toContain('37 91');
+    });
+
+    test('ends the containers of a supervisor that was killed, and starts another', async () => {
+      const id = await start(['sh', '-c', 'trap "" TERM HUP; while :; do sleep 0.1; done']);
+      const [supervisor = 0] = findProcessesByArgument(join(home, 'supervisor.sock'));
+      process.kill(supervisor, 'SIGKILL');
+      const status = await exited(id);
+      expect(status).toMatchObject({ exitCode: 137, message: 'killed because its supervisor was lost' });
+      const next = await start(['true'], { logPath: 'main/1.log' });
+      expect(await exited(next)).toMatchObject({ exitCode: 0 });
+    });
+
+    test('starts many containers at once', async () => {
+      const ids = await Promise.all(
+        Array.from({ length: 6 }, (_, index) => start(['sh', '-c', `exit ${index}`], { logPath: `main/${index}.log` })),
+      );
+      const codes = await Promise.all(ids.map(async (id) => (await exited(id)).exitCode));
+      expect(codes).toEqual([0, 1, 2, 3, 4, 5]);
+      expect(findProcessesByArgument(join(home, 'supervisor.sock'))).toHaveLength(1);
+    });
+
     test('tells of starts and stops as they happen', async () => {
       const abort = new AbortController();
       const seen: string[] = [];

@@ -241,7 +241,7 @@ export class ProcessRuntime implements ContainerRuntime {
         hostPath: this.#options.path,
         ...(existsSync(resolvConf) ? { resolvConf } : {}),
       });
-      await this.#supervisor.ensureRunning();
+      await this.#supervisor.ensureRunning(() => this.#endUnsupervised());
       this.#watchSupervisor();
       this.#announce('started', record);
       await this.#supervisor.request({ op: 'start', spec });
@@ -263,6 +263,7 @@ export class ProcessRuntime implements ContainerRuntime {
       if (await this.#awaitExit(containerId, options.timeoutSeconds * 1000)) return;
     }
     if (isSameProcessAlive(pid)) killTree(pid.pid);
+    if (!(await this.#supervisor.isRunning())) this.#endUnsupervised();
     if (await this.#awaitExit(containerId, KILL_TIMEOUT_MS)) return;
     throw new RuntimeError('DeadlineExceeded', `container ${containerId} does not end`);
   }
@@ -416,12 +417,20 @@ export class ProcessRuntime implements ContainerRuntime {
 
   async #followSupervisor(): Promise<void> {
     const { signal } = this.#closing;
-    try {
-      for await (const event of this.#supervisor.watch(signal)) this.#hub.publish(event);
-    } catch (error) {
-      this.#deps.log.warn('lost the supervisor', { error: String(error) });
+    while (!signal.aborted) {
+      try {
+        for await (const event of this.#supervisor.watch(signal)) this.#hub.publish(event);
+      } catch (error) {
+        this.#deps.log.warn('lost the supervisor', { error: String(error) });
+      }
+      if (signal.aborted) return;
+      if (!(await this.#supervisor.isRunning())) {
+        this.#endUnsupervised();
+        return;
+      }
+      // A dying process may still accept: asked again, it tells.
+      await this.#deps.clock.sleep(START_POLL_MS);
     }
-    if (!signal.aborted && !(await this.#supervisor.isRunning())) this.#endUnsupervised();
   }
 
   #execPlace(containerId: string): ExecPlace {

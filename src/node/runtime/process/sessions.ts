@@ -4,6 +4,7 @@ import { PassThrough, Writable } from 'node:stream';
 import type { ExecOptions, ExecSession } from '../contract.ts';
 import { quote } from './launch-script.ts';
 import { killTree } from './process-tree.ts';
+import { resizeTerminal } from './terminal.ts';
 import { encodeFrame, FRAME, FrameReader } from './supervisor/protocol.ts';
 import type { SupervisorClient } from './supervisor/supervisor-client.ts';
 
@@ -13,8 +14,8 @@ type Exit = Awaited<ExecSession['exit']>;
 const INPUT_FRAME_BYTES_MAX = 256 * 1024;
 
 /**
- * Runs a host command as a session. A terminal comes from `script` (its size cannot be set); without that program a
- * terminal session is plain pipes.
+ * Runs a host command as a session. A terminal comes from `script`; without that program a terminal session is plain
+ * pipes.
  */
 export function spawnSession(
   command: readonly string[],
@@ -44,7 +45,9 @@ export function spawnSession(
     ...(child.stdin === null ? {} : { stdin: child.stdin }),
     ...(options.stdout && child.stdout !== null ? { stdout: child.stdout } : {}),
     ...(options.stderr && !options.tty && child.stderr !== null ? { stderr: child.stderr } : {}),
-    resize: () => undefined,
+    resize: (size) => {
+      if (hasTerminal && child.pid !== undefined && child.exitCode === null) resizeTerminal(child.pid, size);
+    },
     exit,
     close: () => {
       if (child.pid !== undefined && child.exitCode === null) killTree(child.pid);

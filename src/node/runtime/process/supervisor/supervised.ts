@@ -1,12 +1,13 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { readlinkSync, renameSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { renameSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 
 import type { Clock } from '#machinery/clock/clock.ts';
 
 import { identifyProcess, readText } from '../../linux-process.ts';
-import { descendants, killTree } from '../process-tree.ts';
+import { killTree } from '../process-tree.ts';
+import { resizeTerminal } from '../terminal.ts';
 import { LogWriter } from './log-writer.ts';
 import type { ExitRecord, PidRecord, StartSpec } from './protocol.ts';
 
@@ -99,14 +100,8 @@ export class Supervised {
     this.#log.reopen(path);
   }
 
-  /** Sets the size of the terminal that `script` made, through the terminal's other end. */
   resize(size: { width: number; height: number }): void {
-    if (!this.spec.tty) return;
-    const terminal = descendants(this.pid)
-      .map((pid) => terminalOf(pid))
-      .find((path) => path !== undefined);
-    if (terminal === undefined) return;
-    spawnSync('stty', ['-F', terminal, 'rows', String(size.height), 'cols', String(size.width)], { stdio: 'ignore' });
+    if (this.spec.tty) resizeTerminal(this.pid, size);
   }
 
   #onOutput(stream: 'stdout' | 'stderr', chunk: Buffer): void {
@@ -147,16 +142,6 @@ export class Supervised {
 /** `oom_kill N` in cgroup v1's memory.oom_control and v2's memory.events. */
 function countsOomKill(path: string): boolean {
   return Number(/^oom_kill (\d+)/m.exec(readText(path) ?? '')?.[1] ?? 0) > 0;
-}
-
-function terminalOf(pid: number): string | undefined {
-  try {
-    const target = readlinkSync(`/proc/${pid}/fd/0`);
-    return target.startsWith('/dev/pts/') ? target : undefined;
-  } catch {
-    // Gone, or not ours to look at.
-    return undefined;
-  }
 }
 
 function writeAtomically(path: string, value: unknown): void {

@@ -45,16 +45,20 @@ export class SupervisorClient {
     return socket !== undefined;
   }
 
-  /** Starts the supervisor unless it runs; callers at the same time share one start. */
-  ensureRunning(): Promise<void> {
-    this.#starting ??= this.#start().finally(() => {
+  /**
+   * Starts the supervisor unless it runs; callers at the same time share one start. `beforeStart` sees the moment when
+   * what an earlier one watched is lost.
+   */
+  ensureRunning(beforeStart: () => void): Promise<void> {
+    this.#starting ??= this.#start(beforeStart).finally(() => {
       this.#starting = undefined;
     });
     return this.#starting;
   }
 
-  async #start(): Promise<void> {
+  async #start(beforeStart: () => void): Promise<void> {
     if (await this.isRunning()) return;
+    beforeStart();
     this.#spawn();
     const deadline = this.#clock.monotonic() + START_TIMEOUT_MS;
     while (!(await this.isRunning())) {
