@@ -1,7 +1,7 @@
 import { EVENTS } from '#api/generated/resources.ts';
 import type { CoreEvent, ObjectReference } from '#api/generated/types.ts';
 import { type Clock, formatTime } from '#machinery/clock/clock.ts';
-import { isNotFound, StatusError } from '#machinery/errors/status-error.ts';
+import { isAlreadyExists, isNotFound, StatusError } from '#machinery/errors/status-error.ts';
 import { type Logger, silentLogger } from '#machinery/log/logger.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { Random } from '#machinery/random/random.ts';
@@ -131,6 +131,8 @@ export class EventRecorder {
         await this.#send(correlated);
         return;
       } catch (error) {
+        // Only the answer to an earlier try was lost.
+        if (tries > 1 && isAlreadyExists(error)) return;
         // The server has answered: asking again changes nothing. Without an answer it may come back.
         const isFinal = error instanceof StatusError || tries >= TRIES_MAX || signal.aborted;
         const { reason, involvedObject } = correlated.event;

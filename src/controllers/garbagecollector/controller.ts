@@ -46,7 +46,8 @@ async function run(context: ControllerContext): Promise<void> {
   }
 
   try {
-    await monitors.refresh();
+    const retryInMs = await monitors.refresh();
+    if (retryInMs !== undefined) reconciler.addAfter(RESOURCES_KEY, retryInMs);
     // What is not in the graph yet is read live before anything is deleted; waiting only saves these reads.
     await untilAborted(monitors.synced(), context.signal);
     await reconciler.run({ workers: WORKERS, reconcile });

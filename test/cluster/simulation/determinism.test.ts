@@ -8,7 +8,7 @@ import { deployment, inDefault, untilAvailable } from '../controllers/support.ts
 /** A rollout, a dead node, deletions and a restart: what uses names, times and races of every component. */
 async function busyHour(cluster: Cluster): Promise<string> {
   const { client } = cluster;
-  await client.create(NAMESPACES, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
+  await client.create(NAMESPACES, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' }, spec: {} });
   await client.create(DEPLOYMENTS, deployment('web', { replicas: 6 }));
   await untilAvailable(cluster, 'web', 6);
   const image = { spec: { template: { spec: { containers: [{ name: 'main', image: 'image:2' }] } } } };
@@ -32,7 +32,7 @@ async function busyHour(cluster: Cluster): Promise<string> {
 
 async function hashOf(seed: string | number): Promise<string> {
   await using cluster = await createCluster({ seed, nodes: 3 });
-  return busyHour(cluster);
+  return await busyHour(cluster);
 }
 
 describe('a simulated cluster', () => {

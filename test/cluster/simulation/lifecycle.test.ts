@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CONFIG_MAPS, NODES, PODS } from '#api/generated/resources.ts';
 import { type Cluster, createCluster } from '#cluster/create-cluster.ts';
+import { VirtualClock } from '#machinery/clock/virtual-clock.ts';
 import { isForbidden } from '#machinery/errors/status-error.ts';
 import { textLogger } from '#machinery/log/logger.ts';
 import { inDefault, pod } from '../controllers/support.ts';
@@ -15,7 +16,7 @@ describe('createCluster', () => {
     const realNow = Date.now;
     const cluster = await createCluster({
       nodes: 2,
-      log: textLogger({ write: (line) => lines.push(line), clock: { now: () => 0 }, verbosity: 0 }),
+      log: textLogger({ write: (line) => lines.push(line), clock: new VirtualClock(), verbosity: 0 }),
     });
     await cluster.client.create(PODS, pod('web'));
     await cluster.advance(60_000);
