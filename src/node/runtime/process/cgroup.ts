@@ -90,15 +90,18 @@ export function readUsage(cgroup: ContainerCgroup): {
   return { cpuNanoSeconds, memoryBytes, workingSetBytes: Math.max(0, memoryBytes - inactive) };
 }
 
-/** Nothing happens where it is gone; a cgroup that still has processes is left to the caller's next try. */
-export function removeCgroup(cgroup: ContainerCgroup): void {
+/** False where a process that was just killed still holds it: try again in a moment. What is gone counts as removed. */
+export function removeCgroup(cgroup: ContainerCgroup): boolean {
+  let isRemoved = true;
   for (const folder of Object.values(cgroup.folders)) {
     try {
       rmdirSync(folder);
     } catch (error) {
-      if (!isErrno(error, 'ENOENT') && !isErrno(error, 'EBUSY')) throw error;
+      if (isErrno(error, 'EBUSY')) isRemoved = false;
+      else if (!isErrno(error, 'ENOENT')) throw error;
     }
   }
+  return isRemoved;
 }
 
 function set(cgroup: ContainerCgroup, controller: string, file: string, value: number | string): void {

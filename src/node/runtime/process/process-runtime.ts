@@ -29,7 +29,7 @@ import {
   type RuntimeStatus,
 } from '../contract.ts';
 import { isSameProcessAlive, readText, signalProcess } from '../linux-process.ts';
-import { applyLimits, canUseCgroups, createCgroup, removeCgroup } from './cgroup.ts';
+import { applyLimits, canUseCgroups, type ContainerCgroup, createCgroup, removeCgroup } from './cgroup.ts';
 import { containerProcess } from './container-process.ts';
 import { EventHub } from './event-hub.ts';
 import { describeIsolation, type Isolation, probeIsolation } from './isolation.ts';
@@ -71,6 +71,8 @@ const START_TIMEOUT_MS = 10_000;
 const START_POLL_MS = 3;
 const STOP_POLL_MIN_MS = 5;
 const STOP_POLL_MAX_MS = 100;
+// Half a second for killed processes to be reaped.
+const CGROUP_ATTEMPTS_MAX = 100;
 // A killed process that the kernel does not let go (a dead network disk) must not hold up the kubelet for ever.
 const KILL_TIMEOUT_MS = 10_000;
 
@@ -274,7 +276,7 @@ export class ProcessRuntime implements ContainerRuntime {
     await this.stopContainer(containerId, { timeoutSeconds: 0 });
     this.#containers.delete(containerId);
     await this.#records.removeContainer(containerId);
-    if (record.cgroup !== undefined) removeCgroup(record.cgroup);
+    if (record.cgroup !== undefined) await this.#removeCgroup(record.cgroup);
     this.#announce('deleted', record);
   }
 
@@ -466,6 +468,16 @@ export class ProcessRuntime implements ContainerRuntime {
       const hasProc = process.platform === 'linux';
       if (pid !== undefined && (!hasProc || (commandLine !== undefined && !isLaunching(commandLine, inside)))) return;
       await this.#deps.clock.sleep(START_POLL_MS);
+    }
+  }
+
+  async #removeCgroup(cgroup: ContainerCgroup): Promise<void> {
+    for (let attempt = 0; !removeCgroup(cgroup); attempt += 1) {
+      if (attempt >= CGROUP_ATTEMPTS_MAX) {
+        this.#deps.log.warn('a cgroup stays behind', { folders: Object.values(cgroup.folders) });
+        return;
+      }
+      await this.#deps.clock.sleep(STOP_POLL_MIN_MS);
     }
   }
 
