@@ -46,7 +46,7 @@ module.exports = {
       comment: 'a folder named internal/ is for its own room',
       severity: 'error',
       from: { path: '^src/([^/]+)/' },
-      to: { path: '^src/([^/]+)/(.*/)?internal/', pathNot: '^src/$1/' },
+      to: { path: '/internal/', pathNot: '^src/$1/' },
     },
   ],
   options: {

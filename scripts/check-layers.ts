@@ -8,8 +8,8 @@ import extractTsConfig from 'dependency-cruiser/config-utl/extract-ts-config';
  * Checks the one-way doors between the rooms. Fails when it sees fewer modules than there are files: a cruiser that
  * cannot parse TypeScript reports success over nothing.
  */
-const options = await extractConfiguration('.dependency-cruiser.cjs');
-const result = await cruise(['src'], options, undefined, { tsConfig: extractTsConfig('tsconfig.json') });
+const options = await extractConfiguration('./.dependency-cruiser.cjs');
+const result = await cruise(['src'], options, undefined, { tsConfig: extractTsConfig('./tsconfig.json') });
 if (typeof result.output === 'string') throw new Error(result.output);
 const { modules, summary } = result.output;
 const files = readdirSync('src', { recursive: true }).filter((name) => String(name).endsWith('.ts'));

@@ -15,9 +15,9 @@ import { NftablesBackend } from '#node/proxy/nftables/nftables-backend.ts';
 import { ServiceProxy } from '#node/proxy/service-proxy.ts';
 import { UserspaceBackend } from '#node/proxy/userspace/userspace-backend.ts';
 import { findCniBinDir } from '#node/runtime/cri/host-probe.ts';
-import { type AgentDeps, kubeconfigOf } from './agent.ts';
+import { type AgentDeps, kubeconfigOf } from './agent-deps.ts';
 import type { AgentConfig } from './machine/agent-config.ts';
-import { cniConfigDirectory } from './machine/containerd-options.ts';
+import { cniConfigDirectory } from './machine/node-paths.ts';
 
 const DNS_PORT = 53;
 const PROXY_HEALTH_PORT = 10_256;
@@ -83,7 +83,7 @@ class PodNetworkConfig {
     const podCidr = node.spec.podCIDR;
     if (node.metadata.name !== this.#config.nodeName || podCidr === undefined || podCidr === this.#podCidr) return;
     this.#podCidr = podCidr;
-    const directory = cniConfigDirectory(this.#config);
+    const directory = cniConfigDirectory(this.#config.dataDirectory);
     const binDir = findCniBinDir();
     const hasPortmap = binDir !== undefined && existsSync(join(binDir, 'portmap')) && existsSync('/usr/sbin/iptables');
     const leaseDirectory = join(this.#config.runDirectory, 'cni-leases');

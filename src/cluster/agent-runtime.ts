@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { loadIntoContainerd } from '#node/image/load-containerd.ts';
 import type { ContainerRuntime } from '#node/runtime/contract.ts';
 import { Containerd } from '#node/runtime/cri/containerd.ts';
@@ -6,9 +6,10 @@ import { CriRuntime } from '#node/runtime/cri/cri-runtime.ts';
 import { findCniBinDir } from '#node/runtime/cri/host-probe.ts';
 import { CniNetwork } from '#node/runtime/process/pod-network.ts';
 import { ProcessRuntime } from '#node/runtime/process/process-runtime.ts';
-import type { AgentDeps } from './agent.ts';
+import type { AgentDeps } from './agent-deps.ts';
 import type { AgentConfig } from './machine/agent-config.ts';
-import { cniConfigDirectory, containerdOptions } from './machine/containerd-options.ts';
+import { containerdOptions } from './machine/containerd-options.ts';
+import { cniConfigDirectory, processDirectory } from './machine/node-paths.ts';
 
 export interface AgentRuntime {
   readonly runtime: ContainerRuntime;
@@ -52,11 +53,6 @@ async function openProcesses(config: AgentConfig, deps: AgentDeps): Promise<Agen
   return { runtime, remove: () => runtime.removeAll() };
 }
 
-/** Where the process runtime of a node keeps everything; images lie below it. */
-export function processDirectory(dataDirectory: string): string {
-  return join(dataDirectory, 'process');
-}
-
 /** The process runtime of a node; also for whoever cleans up after its agent. */
 export function openProcessRuntime(
   config: AgentConfig,
@@ -66,7 +62,7 @@ export function openProcessRuntime(
   const binDir = findCniBinDir();
   const network =
     config.ownsNetwork && binDir !== undefined
-      ? { network: new CniNetwork({ confDir: cniConfigDirectory(config), binDir, path }) }
+      ? { network: new CniNetwork({ confDir: cniConfigDirectory(config.dataDirectory), binDir, path }) }
       : {};
   return ProcessRuntime.open(
     {

@@ -1,10 +1,7 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { HttpClient } from '#client/http/http-client.ts';
-import { loadKubeconfig } from '#client/kubeconfig/kubeconfig.ts';
 import { EventRecorder } from '#client/events/event-recorder.ts';
-import type { Executor } from '#machinery/executor/executor.ts';
-import type { Logger } from '#machinery/log/logger.ts';
 import type { Host } from '#node/host/host.ts';
 import { LinuxHost } from '#node/host/linux-host.ts';
 import { PortableHost } from '#node/host/portable-host.ts';
@@ -13,15 +10,10 @@ import { podVolumes } from '#node/kubelet/pod-volumes.ts';
 import { NetworkTransport } from '#node/kubelet/probes/network-transport.ts';
 import { KubeletServer } from '#node/kubelet/server/kubelet-server.ts';
 import { NetStreams } from '#node/kubelet/server/net-streams.ts';
+import { type AgentDeps, kubeconfigOf } from './agent-deps.ts';
 import { startAgentNetwork } from './agent-network.ts';
 import { openAgentRuntime } from './agent-runtime.ts';
 import type { AgentConfig } from './machine/agent-config.ts';
-
-export interface AgentDeps {
-  readonly executor: Executor;
-  readonly log: Logger;
-  readonly environment: NodeJS.ProcessEnv;
-}
 
 export interface RunningAgent {
   /** Ends this node's pods, its network and its runtime: nothing of it stays on the machine but its data directory. */
@@ -102,10 +94,4 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps): Promise<
     throw error;
   }
   return { stop: closeAll };
-}
-
-/** How a component of this node reaches the API server. */
-export function kubeconfigOf(path: string, component: string): ReturnType<typeof loadKubeconfig> {
-  if (!existsSync(path)) throw new Error(`the kubeconfig of ${component} is missing: ${path} in ${dirname(path)}`);
-  return loadKubeconfig({ path, env: {}, userAgent: `${component}/v1.36.0 (tiphys)` });
 }

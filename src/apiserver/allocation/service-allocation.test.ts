@@ -51,7 +51,7 @@ describe('Allocator', () => {
     const allocator = new Allocator({ size: 20, bandStart: 16 });
     const random = new SeededRandom(1);
     const first = Array.from({ length: 4 }, () => allocator.takeAny(random));
-    expect([...first].sort()).toEqual([16, 17, 18, 19]);
+    expect(new Set(first)).toEqual(new Set([16, 17, 18, 19]));
     expect(Array.from({ length: 16 }, () => allocator.takeAny(random)).every((value) => (value ?? 99) < 16)).toBe(true);
     expect(allocator.takeAny(random)).toBeUndefined();
     allocator.release(3);

@@ -1,9 +1,17 @@
 import { decodeJson, type EncodedObject } from '#machinery/codec/json.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
-import type { Entry } from './entry.ts';
+import type { Revision } from '#store/store.ts';
 
 /** Parsed objects kept at once, by the size of their JSON; in memory they take about as much again. */
 const OBJECT_CACHE_BYTES_MAX = 384 * 1024 * 1024;
+
+/** What the cache knows of an entry; `cached` and `wasUsed` are the cache's own. */
+export interface CachedEntry {
+  readonly revision: Revision;
+  readonly encoded: EncodedObject;
+  cached: KubeObject | undefined;
+  wasUsed: boolean;
+}
 
 /**
  * Keeps parsed objects up to a bound, oldest out first, with a second chance for what was asked for meanwhile.
@@ -11,7 +19,7 @@ const OBJECT_CACHE_BYTES_MAX = 384 * 1024 * 1024;
 export class ObjectCache {
   readonly #bytesMax: number;
   /** Entries with a cached object, oldest first from `#head` on. */
-  #queue: Entry[] = [];
+  #queue: CachedEntry[] = [];
   #head = 0;
   #bytes = 0;
 
@@ -20,19 +28,19 @@ export class ObjectCache {
   }
 
   /** Takes over a writer's object, so that it is not parsed again. The caller gives it away: readers freeze it. */
-  adopt(entry: Entry, object: KubeObject): void {
+  adopt(entry: CachedEntry, object: KubeObject): void {
     const { managedFields: _, ...metadata } = object.metadata;
     metadata.resourceVersion = String(entry.revision);
     this.#keep(entry, { ...object, metadata });
   }
 
-  parse(entry: Entry): KubeObject {
+  parse(entry: CachedEntry): KubeObject {
     const object = parseWithoutManagedFields(entry.encoded);
     object.metadata.resourceVersion = String(entry.revision);
     return this.#keep(entry, object);
   }
 
-  #keep(entry: Entry, object: KubeObject): KubeObject {
+  #keep(entry: CachedEntry, object: KubeObject): KubeObject {
     entry.cached = object;
     this.#queue.push(entry);
     this.#bytes += entry.encoded.bytes.length;

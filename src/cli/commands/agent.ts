@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { readAgentConfig } from '#cluster/machine/agent-config.ts';
 import { startAgent } from '#cluster/agent.ts';
 import { RealExecutor } from '#machinery/executor/real-executor.ts';

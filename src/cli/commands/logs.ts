@@ -19,9 +19,8 @@ export function addLogsCommand(program: Command): void {
         const known = existsSync(directory.logs)
           ? readdirSync(directory.logs).flatMap((name) => (name.endsWith('.log') ? [name.slice(0, -4)] : []))
           : [];
-        throw new CliError(`there is no log of "${component}" in ${directory.logs}`, {
-          ...(known.length === 0 ? {} : { hint: `there are: ${known.join(', ')}` }),
-        });
+        const hint = known.length === 0 ? {} : { hint: `there are: ${known.join(', ')}` };
+        throw new CliError(`there is no log of "${component}" in ${directory.logs}`, hint);
       }
       const args = ['-n', options.tail, ...(options.follow === true ? ['-F'] : []), path];
       await new Promise<void>((resolve, reject) => {

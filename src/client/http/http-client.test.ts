@@ -413,7 +413,7 @@ describe('HttpClient credentials', () => {
     const options = { key: SERVER_KEY, cert: SERVER_CERTIFICATE, ca: AUTHORITY, requestCert: true };
     const server = createSecureServer({ ...options, rejectUnauthorized: false }, (request, response) => {
       // Safe: the server speaks TLS only.
-      names.push(`${(request.socket as TLSSocket).getPeerCertificate().subject?.CN ?? 'anonymous'}`);
+      names.push(String((request.socket as TLSSocket).getPeerCertificate().subject?.CN ?? 'anonymous'));
       response.end(JSON.stringify(echo));
     });
     const port = await listen(server);

@@ -201,6 +201,9 @@ function removeEntry(document: Document, field: string, name: string): void {
 /** What a context names. */
 function referencesOf(context: YAMLMap): { cluster: string; user: string } {
   const fields = context.get('context');
-  const read = (field: string) => (isMap(fields) ? String(fields.get(field) ?? '') : '');
+  const read = (field: string) => {
+    const value: unknown = isMap(fields) ? fields.get(field) : undefined;
+    return typeof value === 'string' ? value : '';
+  };
   return { cluster: read('cluster'), user: read('user') };
 }

@@ -177,7 +177,7 @@ export class FakeClient implements Client {
     return this.#watchers.size;
   }
 
-  #begin(verb: string, resource: ResourceType, name: string, options: unknown = undefined): void {
+  #begin(verb: string, resource: ResourceType, name: string, options?: unknown): void {
     const request = { verb, resource: resource.resource, name, options };
     this.requests.push(request);
     this.onRequest(request);

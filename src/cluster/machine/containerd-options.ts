@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ContainerdOptions } from '#node/runtime/cri/containerd.ts';
 import type { AgentConfig } from './agent-config.ts';
-import { containerdStateDirectory } from './node-images.ts';
+import { cniConfigDirectory, containerdStateDirectory } from './node-paths.ts';
 
 /** How a node's containerd is started; the same from the agent and from whoever cleans up after it. */
 export function containerdOptions(config: AgentConfig, environment: NodeJS.ProcessEnv): ContainerdOptions {
@@ -9,14 +9,10 @@ export function containerdOptions(config: AgentConfig, environment: NodeJS.Proce
   return {
     rootDir: join(config.dataDirectory, 'containerd'),
     stateDir: containerdStateDirectory(config.runDirectory),
-    cniConfDir: cniConfigDirectory(config),
+    cniConfDir: cniConfigDirectory(config.dataDirectory),
     sandboxImage: config.sandboxImage,
     environment: Object.fromEntries(
       passed.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
     ),
   };
-}
-
-export function cniConfigDirectory(config: AgentConfig): string {
-  return join(config.dataDirectory, 'cni', 'net.d');
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { NODES } from '#api/generated/resources.ts';
 import type { Node } from '#api/generated/types.ts';
+import { formatTime, parseTime } from '#machinery/clock/clock.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
 import type { Logger } from '#machinery/log/logger.ts';
 import { isNotFound } from '#machinery/errors/status-error.ts';
@@ -220,9 +221,14 @@ class RunningCluster implements MachineCluster {
   }
 
   async #startSimulated(): Promise<void> {
-    const { localKubelets, clientFor } = this.#started();
+    const controlPlane = this.#started();
     const { executor, log } = this.#deps;
-    const nodes = new SimulatedNodes({ clientFor, executor, log, localKubelets });
+    const nodes = new SimulatedNodes({
+      clientFor: (user) => controlPlane.clientFor(user),
+      executor,
+      log,
+      localKubelets: controlPlane.localKubelets,
+    });
     this.#simulated = nodes;
     for (let index = 1; index <= this.#options.nodes; index += 1) await nodes.add({ name: `node-${index}` });
     await this.#waitReady(`node-${this.#options.nodes}`);
@@ -256,7 +262,7 @@ class RunningCluster implements MachineCluster {
           verbosity: this.#options.verbosity,
         });
         const enter = place === undefined ? [] : ['nsenter', `--net=/run/netns/${place.namespace}`];
-        const [command = '', ...args] = [...enter, ...this.#options.selfCommand, 'agent', '--config', configFile];
+        const [command, ...args] = [...enter, ...this.#options.selfCommand, 'agent', '--config', configFile];
         const agent = new AgentProcess(
           { nodeName, command, args, logFile: join(this.directory.logs, `agent-${nodeName}.log`) },
           { clock: executor.clock, log, onChange: () => this.#save() },
@@ -279,7 +285,7 @@ class RunningCluster implements MachineCluster {
         throw error;
       });
       const ready = node?.status?.conditions?.find((condition) => condition.type === 'Ready');
-      const heartbeatMs = Date.parse(ready?.lastHeartbeatTime ?? '');
+      const heartbeatMs = parseTime(ready?.lastHeartbeatTime ?? '') ?? 0;
       // A condition of an earlier run says nothing about this one, unless the agent runs on.
       const isAdopted = this.#agents.find((agent) => agent.spec.nodeName === nodeName)?.isAdopted === true;
       if (ready?.status === 'True' && (isAdopted || heartbeatMs >= this.#startedAtMs - 1_000)) return;
@@ -302,7 +308,7 @@ class RunningCluster implements MachineCluster {
       url: this.url,
       context: this.#options.context,
       runtime: this.#options.runtime,
-      startedAt: new Date(this.#startedAtMs).toISOString(),
+      startedAt: formatTime(this.#startedAtMs),
       isReady: this.#isReady,
       nodes: this.#nodeNames.map((name, index) => {
         const agent = this.#agents[index]?.id;

@@ -3,9 +3,9 @@ import { RealClock } from '#machinery/clock/real-clock.ts';
 import { loadIntoContainerd } from '#node/image/load-containerd.ts';
 import { CriRuntime } from '#node/runtime/cri/cri-runtime.ts';
 import { ImageStore } from '#node/image/image-store.ts';
-import { processDirectory } from '../agent-runtime.ts';
 import type { DataDirectory } from '../data-directory.ts';
 import { readAgentConfig } from './agent-config.ts';
+import { containerdEndpoint, processDirectory } from './node-paths.ts';
 import type { ClusterState } from './state-file.ts';
 
 /** The images of one running node, reached without its agent. */
@@ -23,15 +23,6 @@ export function readNodes(directory: DataDirectory, state: ClusterState, environ
       ? containerdImages(name, containerdEndpoint(config.runDirectory), environment)
       : processImages(name, config.dataDirectory);
   });
-}
-
-/** Where a node's containerd listens. */
-export function containerdEndpoint(runDirectory: string): string {
-  return `unix://${join(containerdStateDirectory(runDirectory), 'containerd.sock')}`;
-}
-
-export function containerdStateDirectory(runDirectory: string): string {
-  return join(runDirectory, 'containerd');
 }
 
 function containerdImages(nodeName: string, endpoint: string, environment: NodeJS.ProcessEnv): NodeImages {

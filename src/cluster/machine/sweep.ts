@@ -4,13 +4,12 @@ import type { Executor } from '#machinery/executor/executor.ts';
 import type { Logger } from '#machinery/log/logger.ts';
 import { LinuxHost } from '#node/host/linux-host.ts';
 import { Containerd } from '#node/runtime/cri/containerd.ts';
-import { processDirectory } from '../agent-runtime.ts';
 import { sweepProcessRuntime } from '#node/runtime/process/sweep.ts';
 import type { DataDirectory } from '../data-directory.ts';
 import { type AgentConfig, readAgentConfig } from './agent-config.ts';
 import { containerdOptions } from './containerd-options.ts';
 import { stopProcess } from './child-process.ts';
-import { containerdStateDirectory } from './node-images.ts';
+import { containerdStateDirectory, processDirectory } from './node-paths.ts';
 import type { ClusterState } from './state-file.ts';
 
 export interface SweepDeps {

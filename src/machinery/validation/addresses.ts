@@ -1,6 +1,7 @@
-/** IP addresses and CIDRs without I/O (`node:net` is only asked to classify text). */
-import { isIPv4, isIPv6 } from 'node:net';
+/** IP addresses and CIDRs. */
 
+const OCTET = '(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])';
+const V4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);
 const IP_MESSAGE = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 const CIDR_MESSAGE = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
 
@@ -15,8 +16,8 @@ export function isCidr(text: string): string[] {
 }
 
 export function ipFamily(text: string): 'IPv4' | 'IPv6' | undefined {
-  if (isIPv4(text)) return 'IPv4';
-  return isIPv6(text) && !text.includes('%') ? 'IPv6' : undefined;
+  if (V4.test(text)) return 'IPv4';
+  return isV6(text) ? 'IPv6' : undefined;
 }
 
 export interface Cidr {
@@ -68,6 +69,20 @@ export function cidrContains(cidr: Cidr, address: bigint, family: 'IPv4' | 'IPv6
   if (family !== cidr.family) return false;
   const hostBits = BigInt((family === 'IPv4' ? 32 : 128) - cidr.prefixLength);
   return address >> hostBits === cidr.address >> hostBits;
+}
+
+/** RFC 4291, section 2.2: eight groups, one run of zeros as `::`, the last two groups perhaps as IPv4; no zone. */
+function isV6(text: string): boolean {
+  const lastColon = text.lastIndexOf(':');
+  if (lastColon < 0) return false;
+  const tail = text.slice(lastColon + 1);
+  const isDotted = tail.includes('.');
+  if (isDotted && !V4.test(tail)) return false;
+  const plain = isDotted ? `${text.slice(0, lastColon + 1)}0:0` : text;
+  const halves = plain.split('::');
+  const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')));
+  if (!groups.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return false;
+  return halves.length === 1 ? groups.length === 8 : halves.length === 2 && groups.length < 8;
 }
 
 function parseV4(text: string): bigint {

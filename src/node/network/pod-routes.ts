@@ -67,7 +67,7 @@ export class PodRoutes {
       await run('ip', ['route', 'replace', range, 'via', ip, 'proto', ROUTE_PROTOCOL]);
       this.#applied.set(range, ip);
     }
-    for (const range of [...this.#applied.keys()]) {
+    for (const range of this.#applied.keys()) {
       if (wanted.has(range)) continue;
       await run('ip', ['route', 'flush', range, 'proto', ROUTE_PROTOCOL]);
       this.#applied.delete(range);

@@ -46,7 +46,7 @@ export class QuotaCheck {
     const hard = new Map(Object.entries(quota.spec?.hard ?? {}).map(([name, text]) => [name, parseQuantity(text)]));
     const usage = usageOf(counted, object);
     if (old === undefined) requireAmounts(quota, { counted, object, hard });
-    const before = old === undefined ? new Map() : usageOf(counted, old);
+    const before = old === undefined ? new Map<string, Quantity>() : usageOf(counted, old);
     const requested = increase(usage, before, hard);
     if (requested.size === 0) return;
     const used = this.#used(quota, counted);
@@ -56,7 +56,8 @@ export class QuotaCheck {
     });
     if (exceeded.length === 0) return;
     const names = exceeded.map(([name]) => name).sort();
-    const print = (amounts: Amounts) => names.map((name) => `${name}=${amounts.get(name) ?? '0'}`).join(',');
+    const print = (amounts: Amounts) =>
+      names.map((name) => `${name}=${(amounts.get(name) ?? ZERO_QUANTITY).toString()}`).join(',');
     throw refusal(
       change,
       `exceeded quota: ${quota.metadata.name ?? ''}, requested: ${print(requested)}, ` +

@@ -57,7 +57,7 @@ export class UserspaceBackend implements ProxyBackend {
   }
 
   async stop(): Promise<void> {
-    for (const address of [...this.#listeners.keys()]) await this.#close(address);
+    for (const address of this.#listeners.keys()) await this.#close(address);
   }
 
   #open(address: string, route: Route, isExternal: boolean): Promise<void> {
