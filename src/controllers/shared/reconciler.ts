@@ -1,7 +1,7 @@
 import type { Informer } from '#client/informer/informer.ts';
 import { runWorkers, WorkQueue } from '#client/queue/work-queue.ts';
 import type { ResourceType } from '#client/client.ts';
-import { isConflict } from '#machinery/errors/status-error.ts';
+import { isConflict, isNotFound } from '#machinery/errors/status-error.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { ControllerContext } from '../controller.ts';
 
@@ -73,11 +73,14 @@ export class Reconciler {
       },
       onError: (error, key) => {
         if (signal.aborted) return;
-        counters.reconcileErrors++;
         const fields = { controller: name, key, error: error instanceof Error ? error.message : String(error) };
-        // A lost race is part of the plan: the key is looked at again with fresh eyes.
-        if (isConflict(error)) log.debug('reconcile lost a race', fields);
-        else log.error('reconcile failed', fields);
+        // A lost race is part of the plan: what was read has changed or is gone, and is looked at again.
+        if (isConflict(error) || isNotFound(error)) {
+          log.debug('reconcile lost a race', fields);
+          return;
+        }
+        counters.reconcileErrors++;
+        log.error('reconcile failed', fields);
       },
     });
   }
