@@ -1,10 +1,22 @@
-/** Freezes a JSON value with everything in it, and returns it. Already frozen parts are not walked again. */
+/** Freezes a JSON value with everything in it, and returns it. A value that is frozen itself is not walked again. */
 export function deepFreeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  // Safe: any object can be read by its own keys.
-  const fields = value as Record<string, unknown>;
-  for (const key in fields) deepFreeze(fields[key]);
-  return Object.freeze(value);
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) freezeTree(value);
+  return value;
+}
+
+// Asks nothing of the parts: freezing one again costs a fraction of asking whether it is frozen.
+function freezeTree(value: object): void {
+  if (Array.isArray(value)) {
+    for (const item of value) if (typeof item === 'object' && item !== null) freezeTree(item);
+  } else {
+    // Safe: any object can be read by its own keys.
+    const fields = value as Record<string, unknown>;
+    for (const key in fields) {
+      const child = fields[key];
+      if (typeof child === 'object' && child !== null) freezeTree(child);
+    }
+  }
+  Object.freeze(value);
 }
 
 /** A copy of a JSON value that shares nothing with it and is not frozen. */
