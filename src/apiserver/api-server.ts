@@ -72,7 +72,10 @@ class Server implements ApiServer {
     this.#hub = hub;
     const parts = new Parts(deps, hub, this);
     this.parts = parts;
-    const metrics = new Metrics({ storageObjects: () => this.#storageObjects() });
+    const metrics = new Metrics({
+      storageObjects: () => this.#storageObjects(),
+      worstDelayMs: () => deps.executor.takeWorstDelayMs?.() ?? 0,
+    });
     const core: ServerCore = {
       executor: deps.executor,
       registry: deps.registry,

@@ -22,6 +22,13 @@ interface Child {
   readonly duration: { observe(seconds: number): void };
 }
 
+/** Asked when the metrics are read. */
+export interface MetricsSources {
+  storageObjects(): Iterable<{ resource: string; group: string; count: number }>;
+  /** The event loop's worst delay since the last question. */
+  worstDelayMs?(): number;
+}
+
 /** The metrics of one API server, in a registry of its own, under upstream's names. */
 export class Metrics {
   readonly registry = new Registry();
@@ -30,7 +37,7 @@ export class Metrics {
   readonly #durations: Histogram;
   readonly #inFlight: Gauge;
 
-  constructor(options: { storageObjects: () => Iterable<{ resource: string; group: string; count: number }> }) {
+  constructor(options: MetricsSources) {
     const registers = [this.registry];
     this.#requests = new Counter({
       name: 'apiserver_request_total',
@@ -61,6 +68,18 @@ export class Metrics {
         for (const { resource, group, count } of options.storageObjects()) {
           this.set({ resource: group === '' ? resource : `${resource}.${group}` }, count);
         }
+      },
+    });
+    if (options.worstDelayMs !== undefined) this.#measureDelay(() => options.worstDelayMs?.() ?? 0);
+  }
+
+  #measureDelay(worstDelayMs: () => number): void {
+    new Gauge({
+      name: 'tiphys_event_loop_delay_worst_seconds',
+      help: 'Longest time since the last scrape that the event loop had to wait for its turn.',
+      registers: [this.registry],
+      collect() {
+        this.set(worstDelayMs() / 1000);
       },
     });
   }

@@ -22,6 +22,8 @@ export interface Executor {
   pause(taskClass: TaskClass): Promise<void>;
   /** Whether the current task has used up its slice; cheap enough to ask in a loop. */
   shouldPause(): boolean;
+  /** The longest time since the last call that the event loop waited for its turn; where there is an event loop. */
+  takeWorstDelayMs?(): number;
 }
 
 /** The executor of a simulated cluster. Time moves only when the test moves it. */
