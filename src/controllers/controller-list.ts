@@ -4,6 +4,7 @@ import { deploymentController } from './deployment/controller.ts';
 import { disruptionController } from './disruption/controller.ts';
 import { endpointsController } from './endpoints/controller.ts';
 import { endpointSliceController } from './endpointslice/controller.ts';
+import { endpointSliceMirroringController } from './endpointslicemirroring/controller.ts';
 import { garbageCollector } from './garbagecollector/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
 import { nodeIpamController } from './nodeipam/controller.ts';
@@ -22,6 +23,7 @@ export const controllerList: readonly ControllerDefinition[] = [
   disruptionController,
   endpointsController,
   endpointSliceController,
+  endpointSliceMirroringController,
   garbageCollector,
   namespaceController,
   nodeIpamController,

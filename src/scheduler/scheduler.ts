@@ -47,14 +47,11 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
     profile: options.profile ?? defaultProfile,
   });
   informers.start();
-  const stopping = new AbortController();
-  const started = loop.start(stopping.signal);
-  await started;
+  await loop.start();
   return {
     decisions,
     stats: () => loop.stats(),
     stop: async () => {
-      stopping.abort();
       await loop.stop();
       await informers.stop();
       await events.close();

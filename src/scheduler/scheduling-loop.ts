@@ -94,7 +94,8 @@ export class SchedulingLoop {
     this.#synced = Promise.all(all.map((informer) => informer.synced));
   }
 
-  async start(_signal: AbortSignal): Promise<void> {
+  /** Settles when the cluster is known and the first cycles may run. */
+  async start(): Promise<void> {
     await this.#synced;
     this.#isRunning = true;
     this.#post();

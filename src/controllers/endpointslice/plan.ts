@@ -1,5 +1,6 @@
 import type { Endpoint, EndpointPort, EndpointSlice, Node, Pod, Service } from '#api/generated/types.ts';
 import { deepEqual } from '#machinery/codec/deep.ts';
+import type { KubeObject } from '#machinery/meta/types.ts';
 import { HEADLESS_LABEL, isHeadless, LAST_CHANGE_TRIGGER_TIME } from '../endpoints/pod-addresses.ts';
 import { controllerReference } from '../shared/ownership.ts';
 import { type AddressType, addressTypesOf, desiredGroups, type EndpointGroup, groupKey } from './desired.ts';
@@ -41,8 +42,22 @@ interface SliceDraft {
  * are in, new ones fill slices that are written anyway, and only what is left over opens another slice.
  */
 export function planEndpointSlices(input: EndpointSliceInput): EndpointSlicePlan {
-  const types = addressTypesOf(input.service);
-  const groups = withPlaceholders(desiredGroups(input), types);
+  const { service, slices, triggerTime } = input;
+  const groups = withPlaceholders(desiredGroups(input), addressTypesOf(service));
+  return planSlices({ groups, slices, triggerTime, owner: service, labels: labelsOf(service) });
+}
+
+/** Any endpoints to be put into slices. */
+export interface SlicesInput {
+  readonly groups: readonly EndpointGroup[];
+  readonly slices: readonly EndpointSlice[];
+  /** Its name begins those of the slices. */
+  readonly owner: KubeObject;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly triggerTime: string | undefined;
+}
+
+export function planSlices(input: SlicesInput): EndpointSlicePlan {
   const slicesByGroup = new Map<string, EndpointSlice[]>();
   for (const slice of input.slices) {
     const key = groupKey(slice.addressType, slice.ports ?? []);
@@ -54,7 +69,7 @@ export function planEndpointSlices(input: EndpointSliceInput): EndpointSlicePlan
     update: [],
     delete: [],
   };
-  for (const group of groups) {
+  for (const group of input.groups) {
     const existing = slicesByGroup.get(groupKey(group.addressType, group.ports)) ?? [];
     for (const draft of distribute(group, existing)) {
       const next = sliceOf(draft, group.addressType, input);
@@ -137,10 +152,10 @@ function reuseSurplus(
   }
 }
 
-function sliceOf(draft: SliceDraft, addressType: AddressType, { service }: EndpointSliceInput): EndpointSlice {
+function sliceOf(draft: SliceDraft, addressType: AddressType, { owner, labels: wanted }: SlicesInput): EndpointSlice {
   const { stored } = draft;
   const content = { addressType, endpoints: draft.endpoints, ports: [...draft.ports] };
-  const labels = labelsOf(service);
+  const labels = { ...wanted };
   if (stored !== undefined) {
     return { ...stored, ...content, metadata: { ...stored.metadata, labels } };
   }
@@ -148,10 +163,10 @@ function sliceOf(draft: SliceDraft, addressType: AddressType, { service }: Endpo
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: {
-      generateName: `${service.metadata.name}-`,
-      namespace: service.metadata.namespace ?? '',
+      generateName: `${owner.metadata.name}-`,
+      namespace: owner.metadata.namespace ?? '',
       labels,
-      ownerReferences: [controllerReference(service)],
+      ownerReferences: [controllerReference(owner)],
     },
     ...content,
   };

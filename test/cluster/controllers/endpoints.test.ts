@@ -82,3 +82,29 @@ test('a service without a selector is left to its owner', async () => {
   await cluster.advance(5_000);
   expect(await slicesOf(cluster)).toEqual([]);
 });
+
+test('EndpointSliceMirroring should mirror a custom Endpoints create update and delete', async () => {
+  const cluster = await readyCluster({ nodes: 1 });
+  const { selector: _, ...spec } = service().spec;
+  await cluster.client.create(SERVICES, { ...service(), spec });
+  const subsets = (ip: string) => [{ addresses: [{ ip }], ports: [{ name: 'http', port: 8080, protocol: 'TCP' }] }];
+  const stored = await cluster.client.create(ENDPOINTS, {
+    apiVersion: 'v1',
+    kind: 'Endpoints',
+    metadata: inDefault('web'),
+    subsets: subsets('10.1.2.3'),
+  });
+  await cluster.settle();
+  const [slice] = await slicesOf(cluster);
+  expect(slice?.endpoints).toEqual([{ addresses: ['10.1.2.3'], conditions: { ready: true } }]);
+  expect(slice?.metadata.labels?.['endpointslice.kubernetes.io/managed-by']).toBe(
+    'endpointslicemirroring-controller.k8s.io',
+  );
+  await cluster.client.update(ENDPOINTS, { ...stored, subsets: subsets('10.2.3.4') });
+  await cluster.settle();
+  const updated = await slicesOf(cluster);
+  expect(updated.flatMap((one) => one.endpoints ?? []).map((endpoint) => endpoint.addresses)).toEqual([['10.2.3.4']]);
+  await cluster.client.delete(ENDPOINTS, inDefault('web'));
+  await cluster.advance(5_000);
+  expect(await slicesOf(cluster)).toEqual([]);
+});
