@@ -40,7 +40,7 @@ export interface SchedulingLoopDeps {
   readonly profile: readonly ProfileEntry[];
 }
 
-/** Feeds the cache and the queue from watches, runs one synchronous cycle after the other, and hands on the bindings. */
+/** Feeds the cache and the queue from watches, runs one synchronous cycle after the other, and hands on bindings. */
 export class SchedulingLoop {
   readonly #deps: SchedulingLoopDeps;
   readonly #cache = new SchedulerCache();

@@ -71,7 +71,7 @@ function verdictsOf(report: ContentReport): Verdict[] {
         ? undefined
         : {
             reason: 'SomeResourcesRemain',
-            message: `Some resources are remaining: ${counts(remaining, (name, count) => `${name} has ${count} resource instances`)}`,
+            message: `Some resources are remaining: ${remainingText(remaining)}`,
           },
       { reason: 'ContentRemoved', message: 'All content successfully removed' },
     ),
@@ -81,7 +81,7 @@ function verdictsOf(report: ContentReport): Verdict[] {
         ? undefined
         : {
             reason: 'SomeFinalizersRemain',
-            message: `Some content in the namespace has finalizers remaining: ${counts(finalizers, (name, count) => `${name} in ${count} resource instances`)}`,
+            message: `Some content in the namespace has finalizers remaining: ${finalizersText(finalizers)}`,
           },
       { reason: 'ContentHasNoFinalizers', message: 'All content-preserving finalizers finished' },
     ),
@@ -90,6 +90,14 @@ function verdictsOf(report: ContentReport): Verdict[] {
 
 function failureList(failures: readonly string[]): string {
   return `${failures.length} remaining: ${failures.toSorted().join(', ')}`;
+}
+
+function remainingText(remaining: ReadonlyMap<string, number>): string {
+  return counts(remaining, (name, count) => `${name} has ${count} resource instances`);
+}
+
+function finalizersText(finalizers: ReadonlyMap<string, number>): string {
+  return counts(finalizers, (name, count) => `${name} in ${count} resource instances`);
 }
 
 function counts(of: ReadonlyMap<string, number>, text: (name: string, count: number) => string): string {

@@ -89,21 +89,18 @@ class PodGarbageCollector {
   }
 
   async #reconcileNode(name: string): Promise<RequeueInMs> {
-    const pods = this.#pods.byIndex('node', name);
     const node = this.#nodes.get(name);
     if (node !== undefined) {
-      for (const garbage of planOutOfService(node, pods)) await this.#remove(garbage);
-      return undefined;
-    }
-    if (pods.length === 0 || name === '') {
-      this.#missingSince.delete(name);
+      for (const garbage of planOutOfService(node, this.#pods.byIndex('node', name))) await this.#remove(garbage);
       return undefined;
     }
     const nowMs = this.#context.executor.clock.monotonic();
     const since = this.#missingSince.get(name) ?? nowMs;
     this.#missingSince.set(name, since);
     if (nowMs - since < QUARANTINE_MS) return since + QUARANTINE_MS - nowMs;
-    if (await this.#exists(name)) return undefined;
+    // Asked only now: every pod that comes to a missing node leads here.
+    const pods = this.#pods.byIndex('node', name);
+    if (pods.length > 0 && (await this.#exists(name))) return undefined;
     for (const garbage of planOrphaned(pods)) await this.#remove(garbage);
     this.#missingSince.delete(name);
     return undefined;

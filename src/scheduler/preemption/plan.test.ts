@@ -64,7 +64,8 @@ describe('planPreemption', () => {
       name: 'no victims',
       pod: sized('p', '1', 1),
       message:
-        '0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling.',
+        '0/2 nodes are available: 1 No preemption victims found for incoming pod, ' +
+        '1 Preemption is not helpful for scheduling.',
     },
     {
       name: 'not even an empty node is large enough',
