@@ -192,8 +192,8 @@ function podTemplate(bytes: number): string {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: 'NAME', labels: { app: 'bench', tier: 'load' }, annotations: { 'bench/padding': '' } },
-    // Bound to a node that does not exist, so that neither scheduler nor kubelet takes part.
-    spec: { nodeName: 'bench-nowhere', containers },
+    // Held back by a gate, so that neither scheduler nor kubelet takes part.
+    spec: { schedulingGates: [{ name: 'bench/held' }], containers },
   };
   const padding = Math.max(0, bytes - JSON.stringify(pod).length);
   pod.metadata.annotations['bench/padding'] = 'x'.repeat(padding);
