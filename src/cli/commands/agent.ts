@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander';
 import { readAgentConfig } from '#cluster/machine/agent-config.ts';
-import { startAgent } from '#cluster/agent.ts';
 import { RealExecutor } from '#machinery/executor/real-executor.ts';
 import { stderrLogger } from '../file-logger.ts';
 
@@ -11,6 +10,8 @@ export function addAgentCommand(program: Command): void {
     .description('run a node: kubelet, service proxy and DNS')
     .addOption(new Option('--config <file>', 'the configuration that "tiphys up" wrote').makeOptionMandatory())
     .action(async (flags: { config: string }) => {
+      // A command loads only what it runs: the others' rooms would cost memory and time to start.
+      const { startAgent } = await import('#cluster/agent.ts');
       const config = readAgentConfig(flags.config);
       const log = stderrLogger({ verbosity: config.verbosity });
       const executor = new RealExecutor({ onError: (error) => log.error('a task failed', { error }) });

@@ -3,8 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { readNodes, type NodeImages } from '#cluster/machine/node-images.ts';
-import { buildImage } from '#node/image/build-image.ts';
+import type { NodeImages } from '#cluster/machine/node-images.ts';
 import { CliError } from '../cli-error.ts';
 import { requireRunning, withDataDir } from '../options.ts';
 
@@ -48,7 +47,7 @@ export function addImageCommand(program: Command): void {
     .alias('ls')
     .description('images of every node')
     .action(async (flags: { dataDir: string }) => {
-      for (const node of nodesOf(flags.dataDir)) {
+      for (const node of await nodesOf(flags.dataDir)) {
         for (const found of await node.list()) {
           const size = `${(found.sizeBytes / 2 ** 20).toFixed(1)} MB`;
           for (const name of found.names) process.stdout.write(`${node.nodeName}  ${size.padStart(9)}  ${name}\n`);
@@ -62,6 +61,7 @@ async function build(source: string, flags: BuildFlags): Promise<void> {
   const scratch = flags.output === undefined ? await mkdtemp(join(tmpdir(), 'tiphys-build-')) : undefined;
   try {
     const output = scratch === undefined ? resolve(flags.output ?? '') : join(scratch, 'image.tar');
+    const { buildImage } = await import('#node/image/build-image.ts');
     const built = await buildImage({
       source: { type: sourceType(path), path },
       flags: {
@@ -84,17 +84,18 @@ async function build(source: string, flags: BuildFlags): Promise<void> {
 }
 
 async function load(file: string, dataDir: string): Promise<void> {
-  for (const node of nodesOf(dataDir)) {
+  for (const node of await nodesOf(dataDir)) {
     const names = await node.load(file);
     process.stderr.write(`loaded into ${node.nodeName}: ${names.join(', ')}\n`);
   }
 }
 
-function nodesOf(dataDir: string): NodeImages[] {
+async function nodesOf(dataDir: string): Promise<NodeImages[]> {
   const { directory, state } = requireRunning(dataDir);
   if (state.runtime === 'simulated') {
     throw new CliError('simulated nodes have no images: every image counts as present');
   }
+  const { readNodes } = await import('#cluster/machine/node-images.ts');
   return readNodes(directory, state, process.env);
 }
 

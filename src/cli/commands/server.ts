@@ -1,7 +1,6 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Command } from 'commander';
-import { startControlPlane } from '#cluster/control-plane.ts';
 import { openDataDirectory } from '#cluster/data-directory.ts';
 import { addressAt, resolveSettings } from '#cluster/settings.ts';
 import { RealExecutor } from '#machinery/executor/real-executor.ts';
@@ -30,6 +29,7 @@ export function addServerCommand(program: Command): void {
 }
 
 async function serve(flags: ServerFlags): Promise<void> {
+  const { startControlPlane } = await import('#cluster/control-plane.ts');
   const log = stderrLogger({ verbosity: flags.v });
   const executor = new RealExecutor({ onError: (error) => log.error('a task failed', { error }) });
   const directory = openDataDirectory(flags.dataDir, currentUid());

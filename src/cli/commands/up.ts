@@ -6,7 +6,7 @@ import { kubeconfigPaths, kubeconfigTarget } from '#client/kubeconfig/kubeconfig
 import { loadKubeconfig } from '#client/kubeconfig/kubeconfig.ts';
 import { mergeContext } from '#client/kubeconfig/merge-context.ts';
 import { dataDirectoryAt } from '#cluster/data-directory.ts';
-import { type MachineCluster, startMachineCluster } from '#cluster/machine/machine-cluster.ts';
+import type { MachineCluster } from '#cluster/machine/machine-cluster.ts';
 import { chooseRuntime, missingForContainers, type RuntimeName } from '#cluster/machine/runtime-choice.ts';
 import type { Progress } from '#cluster/progress.ts';
 import { RealClock } from '#machinery/clock/real-clock.ts';
@@ -66,6 +66,7 @@ async function upForeground(flags: UpFlags): Promise<void> {
   const log = fileLogger({ path: join(directory.logs, 'server.log'), verbosity: flags.v });
   const executor = new RealExecutor({ onError: (error) => log.error('a task failed', { error }) });
   const stopSignal = nextStopSignal();
+  const { startMachineCluster } = await import('#cluster/machine/machine-cluster.ts');
   process.stderr.write(`Starting a cluster in ${directory.root}\n`);
   const starting = startMachineCluster(
     {
