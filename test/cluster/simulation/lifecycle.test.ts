@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CONFIG_MAPS, NODES, PODS } from '#api/generated/resources.ts';
+import { CONFIG_MAPS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS } from '#api/generated/resources.ts';
 import { type Cluster, createCluster } from '#cluster/create-cluster.ts';
 import { VirtualClock } from '#machinery/clock/virtual-clock.ts';
 import { isForbidden } from '#machinery/errors/status-error.ts';
@@ -49,6 +49,20 @@ describe('createCluster', () => {
     });
     const seconds = (cluster.now() - Date.parse('2026-01-01T00:00:00Z')) / 1000;
     expect(seconds).toBeLessThan(5);
+  });
+
+  test('gives every namespace its service account and the cluster certificate', async () => {
+    await using cluster = await createCluster();
+    const { client } = cluster;
+    await client.create(NAMESPACES, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' }, spec: {} });
+    await cluster.settle();
+    const { metadata } = await client.get(SERVICE_ACCOUNTS, { name: 'default', namespace: 'shop' });
+    expect(metadata.name).toBe('default');
+    const root = await client.get(CONFIG_MAPS, { name: 'kube-root-ca.crt', namespace: 'shop' });
+    expect(root.data?.['ca.crt']).toMatch(/^-----BEGIN CERTIFICATE-----/);
+    const mounted = await client.create(PODS, pod('web', {}, { namespace: 'shop' }));
+    expect(mounted.spec.serviceAccountName).toBe('default');
+    expect(mounted.spec.volumes?.[0]?.name).toMatch(/^kube-api-access-[a-z0-9]{5}$/);
   });
 
   test('answers as the user who asks', async () => {
