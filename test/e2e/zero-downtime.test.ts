@@ -42,7 +42,7 @@ describe.skipIf(!canRunContainers)(`zero downtime with containerd${whyNoContaine
     expect(history).toMatch(/^3\s/m);
     const answers = await traffic.stop();
     expect(answers.filter((line) => line !== 'ok')).toEqual([]);
-    expect(answers.length).toBeGreaterThan(30);
+    expect(answers.length).toBeGreaterThan(15);
   });
 });
 

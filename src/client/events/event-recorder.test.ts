@@ -138,6 +138,21 @@ describe('EventRecorder', () => {
     expect(await stored(client)).toHaveLength(27);
   });
 
+  test('goes on after a burst that was not worth writing at all', async () => {
+    const { client, recorder } = newRecorder();
+    for (let index = 0; index < 40; index++) recorder.event(pod, { ...pulled, message: `pull ${index}` });
+    await recorder.flush();
+    recorder.event(pod, { ...pulled, message: 'one more that the filter drops' });
+    await recorder.flush();
+    const before = (await stored(client)).length;
+    recorder.event(
+      { ...pod, metadata: { ...pod.metadata, name: 'other', uid: 'u2' } },
+      { ...pulled, reason: 'Started' },
+    );
+    await recorder.flush();
+    expect(await stored(client)).toHaveLength(before + 1);
+  });
+
   test('tries again where no server answers, and gives up what the server refuses', async () => {
     const executor = new SimulatedExecutor({ seed: 1 });
     const client = new FakeClient();

@@ -67,7 +67,15 @@ export class EventRecorder {
       return;
     }
     this.#queue.push(this.#newEvent(reference, details));
-    this.#writer ??= this.#writeAll();
+    this.#startWriter();
+  }
+
+  #startWriter(): void {
+    // Cleared from outside: a run that skips everything ends before this assignment.
+    this.#writer ??= this.#writeAll().finally(() => {
+      this.#writer = undefined;
+      if (this.#queue.length > 0) this.#startWriter();
+    });
   }
 
   /** Settles when every event recorded so far was written or given up. */
@@ -120,7 +128,6 @@ export class EventRecorder {
       const correlated = this.#correlator.correlate(event);
       if (correlated.type !== 'skip') await this.#write(correlated);
     }
-    this.#writer = undefined;
   }
 
   async #write(correlated: Exclude<Correlated, { type: 'skip' }>): Promise<void> {
