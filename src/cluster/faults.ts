@@ -33,6 +33,10 @@ export function faultyClient(client: Client, { random, ...given }: Partial<Fault
     if (happens(rates.conflicts)) throw conflict(target, OPTIMISTIC_LOCK_DETAIL);
     return read(call);
   };
+  const changeOf =
+    (target: { group: string; resource: string; name: string }) =>
+    <T>(call: () => Promise<T>): Promise<T> =>
+      change(target, call);
   const named = ({ group, resource }: { group: string; resource: string }, name: string | undefined) => ({
     group,
     resource,
@@ -46,8 +50,11 @@ export function faultyClient(client: Client, { random, ...given }: Partial<Fault
       change(named(resource, object.metadata.name), () => client.update(resource, object, options)),
     patch: (resource, name, patch, options) =>
       change(named(resource, name.name), () => client.patch(resource, name, patch, options)),
+    // Nobody can be first where no version is asked for: there a conflict says that the uid is another's.
     delete: (resource, name, options) =>
-      change(named(resource, name.name), () => client.delete(resource, name, options)),
+      (options?.preconditions?.resourceVersion === undefined ? read : changeOf(named(resource, name.name)))(() =>
+        client.delete(resource, name, options),
+      ),
     deleteCollection: (resource, options) => read(() => client.deleteCollection(resource, options)),
     createSubresource: (resource, name, subresource, body, options) =>
       read(() => client.createSubresource(resource, name, subresource, body, options)),

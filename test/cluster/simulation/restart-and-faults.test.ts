@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { DEPLOYMENTS, ENDPOINT_SLICES, NODES, PODS, REPLICA_SETS, SERVICES } from '#api/generated/resources.ts';
+import {
+  DEPLOYMENTS,
+  ENDPOINT_SLICES,
+  NAMESPACES,
+  NODES,
+  PODS,
+  REPLICA_SETS,
+  SERVICES,
+} from '#api/generated/resources.ts';
 import { isPodReady } from '#api/core/v1/pod/conditions.ts';
 import type { Pod } from '#api/generated/types.ts';
 import type { ResourceType } from '#client/client.ts';
@@ -72,47 +80,65 @@ describe('a control plane that starts again on its store', () => {
   });
 });
 
+// The long run takes more: TIPHYS_SEEDS=100.
+const SEEDS = Array.from({ length: Number(process.env['TIPHYS_SEEDS'] ?? 3) }, (_, index) => index + 1);
+
 describe('components on a bad line', () => {
-  test.each([1, 2, 3])('bring everything about all the same (seed %i)', async (seed) => {
-    const cluster = await readyCluster({
-      seed,
-      nodes: 3,
-      faults: { conflicts: 0.1, lostCalls: 0.05, lostAnswers: 0.05, endedWatches: 0.05, expiredWatches: 0.02 },
-    });
+  test.each(SEEDS)('bring everything about all the same (seed %i)', async (seed) => {
+    const faults = { conflicts: 0.15, lostCalls: 0.01, lostAnswers: 0.01, endedWatches: 0.08, expiredWatches: 0.03 };
+    const cluster = await readyCluster({ seed, nodes: 3, faults });
+    const { client } = cluster;
     await cluster.advance(60_000);
-    await cluster.client.create(DEPLOYMENTS, deployment('web', { replicas: 6 }));
+    await client.create(NAMESPACES, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' }, spec: {} });
+    await client.create(DEPLOYMENTS, { ...deployment('till'), metadata: { name: 'till', namespace: 'shop' } });
+    await client.create(SERVICES, {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'web', namespace: 'default' },
+      spec: { selector: { app: 'web' }, ports: [{ port: 80 }] },
+    });
+    await client.create(DEPLOYMENTS, deployment('web', { replicas: 6 }));
     await untilSettled(cluster, { replicas: 6, image: 'image:1' });
     await rollOut(cluster, 'image:2');
+    await cluster.advance(2_000);
+    await cluster.restart();
     await untilSettled(cluster, { replicas: 6, image: 'image:2' });
+    await client.delete(NAMESPACES, { name: 'shop' });
     await cluster.killNode('node-3');
-    await cluster.waitFor(
-      'pods to have moved',
-      async () => {
-        const pods = (await podsOf(cluster, 'web')).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-        return pods.length === 6 && pods.every((one) => isPodReady(one) && one.spec.nodeName !== 'node-3');
-      },
-      { limitMs: 1_800_000, stepMs: 10_000 },
-    );
-    await cluster.client.delete(DEPLOYMENTS, inDefault('web'));
-    await cluster.client.delete(NODES, { name: 'node-3' });
-    await cluster.waitFor(
-      'everything to be collected',
-      async () => (await podsOf(cluster, 'web')).length === 0 && (await replicaSetsOf(cluster, 'web')).length === 0,
-      { limitMs: 1_800_000, stepMs: 10_000 },
-    );
-    expect((await cluster.client.list(NODES)).items.map(({ metadata }) => metadata.name)).toEqual(['node-1', 'node-2']);
+    await cluster.advance(500_000);
+    // Nobody else may say that what ran there has ended.
+    await client.delete(NODES, { name: 'node-3' });
+    await untilSettled(cluster, { replicas: 6, image: 'image:2' });
+    await eventually(cluster, 'the service to have the addresses of the pods', async () => {
+      const ready = (await client.list(ENDPOINT_SLICES, { labelSelector: 'kubernetes.io/service-name=web' })).items
+        .flatMap(({ endpoints }) => endpoints ?? [])
+        .flatMap(({ addresses, conditions }) => (conditions?.ready === true ? addresses : []));
+      const ips = (await podsOf(cluster, 'web')).map(({ status }) => status?.podIP ?? '');
+      return ready.toSorted().join() === ips.toSorted().join();
+    });
+    const propagationPolicy = seed % 2 === 0 ? 'Background' : 'Foreground';
+    await client.delete(DEPLOYMENTS, inDefault('web'), { propagationPolicy });
+    await eventually(cluster, 'everything to be gone', async () => {
+      const left: ResourceType[] = [DEPLOYMENTS, REPLICA_SETS, PODS];
+      const lists = await Promise.all(left.map((resource) => client.list(resource)));
+      return lists.every(({ items }) => items.length === 0);
+    });
+    await eventually(cluster, 'the namespace to be gone', async () => !(await namespaces(cluster)).includes('shop'));
+    expect(await namespaces(cluster)).toEqual(['default', 'kube-node-lease', 'kube-public', 'kube-system']);
   });
 });
 
-async function untilSettled(cluster: Cluster, { replicas, image }: { replicas: number; image: string }): Promise<void> {
-  await cluster.waitFor(
-    `${replicas} ready pods of ${image} and no others`,
-    async () => {
-      const pods = await podsOf(cluster, 'web');
-      return (
-        pods.length === replicas && pods.every((one) => isPodReady(one) && one.spec.containers[0]?.image === image)
-      );
-    },
-    { limitMs: 1_800_000, stepMs: 5_000 },
-  );
+async function namespaces(cluster: Cluster): Promise<string[]> {
+  return (await cluster.client.list(NAMESPACES)).items.map(({ metadata }) => metadata.name ?? '');
+}
+
+function eventually(cluster: Cluster, what: string, probe: () => Promise<boolean>): Promise<void> {
+  return cluster.waitFor(what, probe, { limitMs: 1_800_000, stepMs: 5_000 });
+}
+
+function untilSettled(cluster: Cluster, { replicas, image }: { replicas: number; image: string }): Promise<void> {
+  return eventually(cluster, `${replicas} ready pods of ${image} and no others`, async () => {
+    const pods = await podsOf(cluster, 'web');
+    return pods.length === replicas && pods.every((one) => isPodReady(one) && one.spec.containers[0]?.image === image);
+  });
 }
