@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { parse } from 'yaml';
+import { Connection } from './connection.ts';
 
 export interface LoadJob {
   readonly kubeconfig: string;
@@ -25,7 +26,7 @@ export interface LoadResult {
   readonly bytes: number;
 }
 
-interface Connection {
+interface Target {
   readonly host: string;
   readonly port: number;
   readonly ca: string;
@@ -35,8 +36,8 @@ interface Connection {
 
 // Safe: bench/run.ts made it.
 const job = JSON.parse(process.argv[2] ?? '{}') as LoadJob;
-const connection = readConnection(job.kubeconfig);
-const agent = new Agent({ ...connection, keepAlive: true, maxSockets: job.clients ?? 1, ALPNProtocols: ['http/1.1'] });
+const target = readTarget(job.kubeconfig);
+const agent = new Agent({ ...target, keepAlive: true, maxSockets: job.clients ?? 1, ALPNProtocols: ['http/1.1'] });
 const results = { create, list, watch, deployment };
 process.stdout.write(JSON.stringify(await results[job.type]()));
 agent.destroy();
@@ -47,34 +48,41 @@ async function create(): Promise<LoadResult> {
   const body = podTemplate(job.objectBytes ?? 3_000);
   let next = 0;
   const timings: number[] = [];
-  const started = performance.now();
-  const loop = async () => {
+  const connections = await openConnections(job.clients ?? 1);
+  const loop = async (connection: Connection) => {
     while (next < count) {
       const index = next;
       next += 1;
       const from = performance.now();
       const text = body.replace('"NAME"', `"bench-${process.pid}-${index}"`);
-      const answer = await call('POST', path, text);
-      if (answer.status !== 201) throw new Error(`create answered ${answer.status}: ${answer.body.toString()}`);
+      const answer = await connection.send('POST', path, text);
+      if (answer.status !== 201) throw new Error(`create answered ${answer.status}: ${answer.start}`);
       timings.push(performance.now() - from);
     }
   };
-  await Promise.all(Array.from({ length: job.clients ?? 1 }, loop));
-  return summarize(timings, performance.now() - started, body.length);
+  const started = performance.now();
+  await Promise.all(connections.map(loop));
+  const result = summarize(timings, performance.now() - started, body.length);
+  for (const connection of connections) connection.close();
+  return result;
 }
 
 async function list(): Promise<LoadResult> {
   const timings: number[] = [];
   let bytes = 0;
+  const [connection] = await openConnections(1);
+  if (connection === undefined) throw new Error('no connection');
   const started = performance.now();
   for (let round = 0; round < (job.rounds ?? 10); round += 1) {
     const from = performance.now();
-    const answer = await call('GET', `/api/v1/namespaces/${job.namespace ?? 'default'}/pods`);
+    const answer = await connection.send('GET', `/api/v1/namespaces/${job.namespace ?? 'default'}/pods`);
     if (answer.status !== 200) throw new Error(`list answered ${answer.status}`);
-    bytes = answer.body.length;
+    bytes = answer.bodyBytes;
     timings.push(performance.now() - from);
   }
-  return summarize(timings, performance.now() - started, bytes);
+  const result = summarize(timings, performance.now() - started, bytes);
+  connection.close();
+  return result;
 }
 
 /** Time from the start of one update until the last of all watchers has its event. */
@@ -91,7 +99,7 @@ async function watch(): Promise<LoadResult> {
   let seen = 0;
   let round = 0;
   let onAll = () => undefined as void;
-  const watchAgent = new Agent({ ...connection, keepAlive: false, maxSockets: watchers, ALPNProtocols: ['http/1.1'] });
+  const watchAgent = new Agent({ ...target, keepAlive: false, maxSockets: watchers, ALPNProtocols: ['http/1.1'] });
   const opened: Promise<void>[] = [];
   for (let index = 0; index < watchers; index += 1) {
     opened.push(
@@ -149,11 +157,15 @@ async function deployment(): Promise<LoadResult> {
   return summarize([ms], ms, replicas);
 }
 
+function openConnections(count: number): Promise<Connection[]> {
+  return Promise.all(Array.from({ length: count }, () => Connection.open(target)));
+}
+
 function call(method: string, path: string, body?: string): Promise<{ status: number; body: Buffer }> {
   return new Promise((resolve, reject) => {
     const headers =
       body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-    const outgoing = request({ ...connection, agent, method, path, headers }, (incoming) => {
+    const outgoing = request({ ...target, agent, method, path, headers }, (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
       incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, body: Buffer.concat(chunks) }));
@@ -166,7 +178,7 @@ function call(method: string, path: string, body?: string): Promise<{ status: nu
 
 function openWatch(path: string, watchAgent: Agent, onText: (text: string) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ ...connection, agent: watchAgent, path }, (incoming) => {
+    const outgoing = request({ ...target, agent: watchAgent, path }, (incoming) => {
       incoming.on('data', (chunk: Buffer) => onText(chunk.toString()));
       incoming.on('error', () => undefined);
       resolve();
@@ -213,7 +225,7 @@ function summarize(timings: number[], totalMs: number, bytes: number): LoadResul
   };
 }
 
-function readConnection(path: string): Connection {
+function readTarget(path: string): Target {
   // Safe: tiphys wrote this file with everything embedded.
   const config = parse(readFileSync(path, 'utf8')) as {
     clusters: { cluster: { server: string; 'certificate-authority-data': string } }[];

@@ -101,7 +101,7 @@ export type ApiResponse =
       readonly headers: Readonly<Record<string, string>>;
       readonly watch: WatchSource;
     }
-  /** A body of unknown length: logs, proxied answers, lists encoded in chunks. */
+  /** A body that is made while it is sent: logs, proxied answers, long lists. Its length is known where the headers say it. */
   | {
       readonly type: 'stream';
       readonly status: number;

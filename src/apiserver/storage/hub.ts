@@ -1,4 +1,5 @@
 import type { ResourceDefinition } from '#api/registry/resource.ts';
+import { ByteSlab } from '#machinery/codec/byte-slab.ts';
 import { StatusError, timeout } from '#machinery/errors/status-error.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
 import type { Logger } from '#machinery/log/logger.ts';
@@ -29,6 +30,8 @@ export class WatchHub {
   readonly #log: Logger;
   /** Parsed objects of all resources share one bound. */
   readonly objects = new ObjectCache();
+  /** Holds the bytes of what was written since the start. */
+  readonly slab = new ByteSlab();
   readonly #caches = new Map<string, ResourceCache>();
   readonly #loading = new Map<string, Promise<ResourceCache>>();
   /** Events of resources whose cache is being loaded. */

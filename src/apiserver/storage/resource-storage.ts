@@ -51,7 +51,7 @@ export class ResourceStorage {
   encode(object: KubeObject): Prepared {
     const { storedAs } = this.definition;
     const stored = storedAs === undefined ? object : storedAs.toStored(object);
-    return { encoded: encodeObject(stored), object: stored };
+    return { encoded: encodeObject(stored, this.#hub.slab), object: stored };
   }
 
   /** Writes an encoded object if the key is still at `expectedRevision` (0: absent). */

@@ -1,4 +1,5 @@
 import type { KubeObject, ManagedFieldsEntry } from '../meta/types.ts';
+import type { ByteSlab } from './byte-slab.ts';
 import type { EncodedObject } from './encoded-object.ts';
 import { type ExactJson, parseExactJson } from './exact-json.ts';
 import { DEPTH_MAX, JsonError } from './json-errors.ts';
@@ -74,8 +75,11 @@ function countKeys(value: unknown): number {
   return count;
 }
 
-/** Serializes an object once, for the store and for every reader. Its resourceVersion is left out. */
-export function encodeObject(object: KubeObject): EncodedObject {
+/**
+ * Serializes an object once, for the store and for every reader. Its resourceVersion is left out. The bytes are taken
+ * from `slab` where they are to be kept.
+ */
+export function encodeObject(object: KubeObject, slab?: ByteSlab): EncodedObject {
   const head = `{"kind":${JSON.stringify(object.kind)},"apiVersion":${JSON.stringify(object.apiVersion)},"metadata":{`;
   const metadata: Record<string, unknown> = {};
   let managedFields: ManagedFieldsEntry[] | undefined;
@@ -98,8 +102,9 @@ export function encodeObject(object: KubeObject): EncodedObject {
   }
   const versionOffset = Buffer.byteLength(head);
   const managedStart = versionOffset + Buffer.byteLength(metadataText);
+  const text = `${head}${metadataText}${managedText}${tail}}`;
   return {
-    bytes: Buffer.from(`${head}${metadataText}${managedText}${tail}}`),
+    bytes: slab?.encode(text) ?? Buffer.from(text),
     versionOffset,
     managedStart,
     managedEnd: managedStart + Buffer.byteLength(managedText),

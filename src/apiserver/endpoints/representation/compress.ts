@@ -33,6 +33,6 @@ async function compressBytes(response: ApiResponse & { type: 'bytes' }): Promise
   return { ...response, headers: gzipHeaders(response.headers), body: [body] };
 }
 
-function gzipHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+function gzipHeaders({ 'content-length': _, ...headers }: Readonly<Record<string, string>>): Record<string, string> {
   return { ...headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' };
 }

@@ -48,16 +48,17 @@ function plainList({ core, definition }: Call, entries: readonly Entry[], metada
   const head = JSON.stringify({ kind: definition.listKind, apiVersion: apiVersionOf(definition), metadata });
   const start = Buffer.from(`${head.slice(0, -1)},"items":[`);
   const end = Buffer.from(']}\n');
-  const headers = { 'content-type': 'application/json' };
-  let size = 0;
-  for (const entry of entries) size += entry.encoded.bytes.length + 40;
+  let size = start.length + end.length + Math.max(0, entries.length - 1);
+  for (const entry of entries) size += sizeOf(entry);
   if (size <= CHUNK_BYTES) {
-    const body = Buffer.allocUnsafe(start.length + end.length + size);
+    const body = Buffer.allocUnsafe(size);
     let length = start.copy(body);
     for (let index = 0; index < entries.length; index++) length = appendEntry(body, length, entries, index);
-    length += end.copy(body, length);
-    return { type: 'bytes', status: 200, headers, body: [body.subarray(0, length)] };
+    end.copy(body, length);
+    return { type: 'bytes', status: 200, headers: { 'content-type': 'application/json' }, body: [body] };
   }
+  // With its length known the body needs no chunked encoding, whose pieces the socket would join by copying.
+  const headers = { 'content-type': 'application/json', 'content-length': String(size) };
   return { type: 'stream', status: 200, headers, body: chunks(core.executor, entries, { start, end }) };
 }
 
@@ -71,14 +72,24 @@ async function* chunks(
   for (let index = 0; index < entries.length; ) {
     const from = index;
     let size = 0;
-    while (index < entries.length && size < CHUNK_BYTES) size += (entries[index++]?.encoded.bytes.length ?? 0) + 40;
+    for (let entry = entries[index]; entry !== undefined && size < CHUNK_BYTES; entry = entries[++index]) {
+      size += sizeOf(entry) + (index > 0 ? 1 : 0);
+    }
     const chunk = Buffer.allocUnsafe(size);
     let length = 0;
     for (let at = from; at < index; at++) length = appendEntry(chunk, length, entries, at);
-    yield chunk.subarray(0, length);
+    yield chunk;
     if (executor.shouldPause()) await executor.pause('request');
   }
   yield end;
+}
+
+const VERSION_HEAD = '"resourceVersion":"';
+const VERSION_END = '",';
+
+/** Bytes of an entry in a list, without the comma before it. */
+function sizeOf({ encoded, revision }: Entry): number {
+  return encoded.bytes.length + VERSION_HEAD.length + String(revision).length + VERSION_END.length;
 }
 
 function appendEntry(target: Buffer, offset: number, entries: readonly Entry[], index: number): number {
@@ -89,7 +100,7 @@ function appendEntry(target: Buffer, offset: number, entries: readonly Entry[], 
   const { bytes, versionOffset } = entry.encoded;
   target.set(bytes.subarray(0, versionOffset), length);
   length += versionOffset;
-  length += target.write(`"resourceVersion":"${entry.revision}",`, length, 'latin1');
+  length += target.write(`${VERSION_HEAD}${entry.revision}${VERSION_END}`, length, 'latin1');
   target.set(bytes.subarray(versionOffset), length);
   return length + bytes.length - versionOffset;
 }
