@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { loadIntoContainerd } from '#node/image/load-containerd.ts';
 import type { ContainerRuntime } from '#node/runtime/contract.ts';
@@ -9,7 +10,7 @@ import { ProcessRuntime } from '#node/runtime/process/process-runtime.ts';
 import type { AgentDeps } from './agent-deps.ts';
 import type { AgentConfig } from './machine/agent-config.ts';
 import { containerdOptions } from './machine/containerd-options.ts';
-import { cniConfigDirectory, processDirectory } from './machine/node-paths.ts';
+import { cniConfigDirectory, isolationFile, processDirectory } from './machine/node-paths.ts';
 
 export interface AgentRuntime {
   readonly runtime: ContainerRuntime;
@@ -49,7 +50,7 @@ async function openProcesses(config: AgentConfig, deps: AgentDeps): Promise<Agen
   const runtime = await openProcessRuntime(config, { ...deps, clock, random });
   const known = new Set((await runtime.images.list()).flatMap((image) => image.names));
   for (const archive of config.images) if (!isLoaded(archive, known)) await runtime.images.load(archive);
-  for (const note of runtime.isolationNotes()) deps.log.info('not isolated', { note, path: environment['PATH'] });
+  writeFileSync(isolationFile(config.dataDirectory), runtime.isolationNotes().join('; '));
   return { runtime, remove: () => runtime.removeAll() };
 }
 

@@ -30,7 +30,8 @@ const DEFAULT_PORT = 6443;
 // The customary ranges, and others for a second and third cluster on the machine.
 const SERVICE_RANGES = ['10.96.0.0/16', '10.97.0.0/16', '10.98.0.0/16', '10.99.0.0/16', '10.100.0.0/16'];
 const POD_RANGES = ['10.244.0.0/16', '10.245.0.0/16', '10.246.0.0/16', '10.247.0.0/16', '10.248.0.0/16'];
-const LOOPBACK_SERVICE_RANGE = '127.96.0.0/16';
+// Clear of the addresses that the process runtime gives to pods (127.64 to 127.191).
+const LOOPBACK_SERVICE_RANGE = '127.200.0.0/16';
 
 /** The settings of a data directory, made at the first start. Refuses what would contradict stored objects. */
 export async function resolveSettings(directory: DataDirectory, request: SettingsRequest): Promise<ClusterSettings> {

@@ -37,9 +37,7 @@ export async function forgetContext(options: { context: string; server: string; 
   const { context: name, server, path } = options;
   const paths = kubeconfigPaths({ env: process.env, ...(path === undefined ? {} : { path }) });
   const config = readKubeconfig(paths);
-  const context = config.contexts.get(name)?.fields['context'];
-  const clusterName = typeof context === 'object' && context !== null && 'cluster' in context ? context.cluster : '';
-  const cluster = config.clusters.get(String(clusterName))?.fields['cluster'];
-  const found = typeof cluster === 'object' && cluster !== null && 'server' in cluster ? cluster.server : undefined;
+  const clusterName = config.contexts.get(name)?.fields['cluster'];
+  const found = config.clusters.get(String(clusterName))?.fields['server'];
   if (found === server) await removeContext({ paths, name }, { clock: new RealClock() });
 }

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { NODES } from '#api/generated/resources.ts';
 import type { Node } from '#api/generated/types.ts';
 import { formatTime, parseTime } from '#machinery/clock/clock.ts';
@@ -16,6 +16,7 @@ import {
 } from '#node/network/machine-network.ts';
 import { type MachinePlan, planMachineNetwork } from '#node/network/machine-plan.ts';
 import { PodRoutes } from '#node/network/pod-routes.ts';
+import { isolationFile } from './node-paths.ts';
 import { type ControlPlane, startControlPlane } from '../control-plane.ts';
 import { type DataDirectory, openDataDirectory } from '../data-directory.ts';
 import type { Progress } from '../progress.ts';
@@ -273,6 +274,12 @@ class RunningCluster implements MachineCluster {
       }
       await Promise.all(this.#nodeNames.map((name) => this.#waitReady(name)));
     });
+    if (this.#options.runtime === 'process') progress.note(`not isolated: ${this.#isolationNotes()}`);
+  }
+
+  #isolationNotes(): string {
+    const file = isolationFile(this.directory.node(this.#nodeNames[0] ?? ''));
+    return existsSync(file) ? readFileSync(file, 'utf8') : 'unknown';
   }
 
   async #waitReady(nodeName: string): Promise<void> {

@@ -20,3 +20,8 @@ export function containerdStateDirectory(runDirectory: string): string {
 export function containerdEndpoint(runDirectory: string): string {
   return `unix://${join(containerdStateDirectory(runDirectory), 'containerd.sock')}`;
 }
+
+/** Where a node's agent says what its containers are not kept apart from, for `up` to print. */
+export function isolationFile(dataDirectory: string): string {
+  return join(dataDirectory, 'isolation.txt');
+}
