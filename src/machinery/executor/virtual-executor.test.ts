@@ -176,6 +176,17 @@ describe('trapGlobals', () => {
     expect(new Date(0)).toBeInstanceOf(Date);
   });
 
+  test('stays until the last of several holders lets go, in whatever order they do', () => {
+    const before = [globalThis.Date, globalThis.setTimeout, Math.random];
+    const first = trapGlobals();
+    const second = trapGlobals();
+    first[Symbol.dispose]();
+    first[Symbol.dispose]();
+    expect(globalThis.Date).not.toBe(before[0]);
+    second[Symbol.dispose]();
+    expect([globalThis.Date, globalThis.setTimeout, Math.random]).toEqual(before);
+  });
+
   test('restores everything when disposed', () => {
     const before = [globalThis.Date, globalThis.setTimeout, Math.random];
     trapGlobals()[Symbol.dispose]();

@@ -1,5 +1,6 @@
 import { PassThrough, type Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+// Not by name: a name that an older Node lacks would keep the module from loading at all.
+import * as zlib from 'node:zlib';
 
 const MAGIC_BYTES = 4;
 
@@ -13,12 +14,12 @@ export async function decompress(source: Readable): Promise<Readable> {
   return source.pipe(unpack);
 }
 
-function decoderFor(head: Buffer): PassThrough | ReturnType<typeof createGunzip> {
-  if (head[0] === 0x1f && head[1] === 0x8b) return createGunzip();
+function decoderFor(head: Buffer): PassThrough | zlib.Gunzip | zlib.ZstdDecompress {
+  if (head[0] === 0x1f && head[1] === 0x8b) return zlib.createGunzip();
   if (head.length >= MAGIC_BYTES && head.readUInt32LE() === 0xfd2fb528) {
     // Node 22 has it from 22.15 on.
-    if (typeof createZstdDecompress !== 'function') throw new Error('this Node version cannot unpack zstd');
-    return createZstdDecompress();
+    if (typeof zlib.createZstdDecompress !== 'function') throw new Error('this Node version cannot unpack zstd');
+    return zlib.createZstdDecompress();
   }
   return new PassThrough();
 }
