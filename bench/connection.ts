@@ -55,7 +55,7 @@ export class Connection {
       this.#count(chunk.length);
       return;
     }
-    this.#head += chunk.latin1Slice();
+    this.#head += chunk.toString('latin1');
     const end = this.#head.indexOf(HEAD_END);
     if (end < 0) return;
     const length = /\r\ncontent-length: (\d+)/i.exec(this.#head)?.[1];

@@ -110,6 +110,8 @@ export function validateAnnotations(annotations: Record<string, string> | undefi
 export function validateFieldManager(manager: string, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (byteLength(manager) > FIELD_MANAGER_BYTES_MAX) errors.push(tooLong(path, FIELD_MANAGER_BYTES_MAX));
+  // Printable ASCII, as nearly all are, needs no look at each character.
+  if (/^[\x20-\x7e]*$/.test(manager)) return errors;
   let offset = 0;
   for (const character of manager) {
     if (/^[\p{C}\p{Zl}\p{Zp}]|^(?! )\p{Zs}/u.test(character)) {

@@ -77,6 +77,8 @@ export function isDns1035Label(text: string): string[] {
 
 /** Label keys, annotation keys (lower-cased first), finalizers, condition types, resource names. */
 export function isQualifiedName(text: string): string[] {
+  // Most keys have no prefix and are right.
+  if (text.length <= LABEL_PART_LENGTH_MAX && labelKey.test(text)) return [];
   const examples = ['MyName', 'my.name', '123-abc'];
   const parts = text.split('/');
   if (parts.length > 2) {
@@ -203,7 +205,8 @@ export function byteLength(text: string): number {
 }
 
 function lengthMessages(text: string, max: number): string[] {
-  return byteLength(text) > max ? [`must be no more than ${max} characters`] : [];
+  // A UTF-16 unit takes three bytes at most.
+  return text.length * 3 > max && byteLength(text) > max ? [`must be no more than ${max} characters`] : [];
 }
 
 // The prefix of a label key is checked by newer code, which says bytes.

@@ -33,6 +33,7 @@ async function compressBytes(response: ApiResponse & { type: 'bytes' }): Promise
   return { ...response, headers: gzipHeaders(response.headers), body: [body] };
 }
 
-function gzipHeaders({ 'content-length': _, ...headers }: Readonly<Record<string, string>>): Record<string, string> {
-  return { ...headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' };
+function gzipHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const { 'content-length': _, ...rest } = headers;
+  return { ...rest, 'content-encoding': 'gzip', vary: 'Accept-Encoding' };
 }
