@@ -10,6 +10,7 @@ export default defineConfig({
         test: {
           name: 'conformance',
           include: ['test/conformance/**/*.test.ts'],
+          globalSetup: ['test/conformance/support/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -96,7 +96,7 @@ export class Api {
   async watch<T extends KubeObject>(path: string, query: RequestInit['query'] = {}): Promise<Watch<T>> {
     const full = withQuery(path, { ...query, watch: true });
     const response = await this.#open(
-      { method: 'GET', path: full, headers: { accept: 'application/json' } },
+      { method: 'GET', path: full, headers: { accept: 'application/json' }, agent: false },
       undefined,
     );
     if (response.statusCode !== 200) {

@@ -12,9 +12,9 @@ export interface Scene {
   readonly namespace: string;
   readonly kubeconfig: string;
   /** A name that no other test has. */
-  unique(prefix: string): string;
+  readonly unique: (prefix: string) => string;
   /** Runs after the test, last one first, whatever its outcome. */
-  after(cleanUp: () => Promise<unknown>): void;
+  readonly after: (cleanUp: () => Promise<unknown>) => void;
 }
 
 const names = new Set(officialTests().map(({ name }) => name));

@@ -14,8 +14,7 @@ export interface CrudCase {
   /** A status that may be written through the subresource. */
   readonly status?: Readonly<Record<string, unknown>>;
   readonly statusPatched?: Readonly<Record<string, unknown>>;
-  /** Other verbs' names: of namespaced kinds, a list of all namespaces is tried too. */
-  unique(prefix: string): string;
+  readonly unique: (prefix: string) => string;
   /** Names that the kind accepts, where it is picky. */
   readonly names?: readonly [string, string, string];
 }
