@@ -12,6 +12,8 @@ let byKind: Map<string, string> | undefined;
 
 /** The protobuf message of a kind, such as `k8s.io.api.core.v1.Pod` for `v1`, `Pod`. */
 export function protobufMessageOf(apiVersion: string, kind: string): string | undefined {
+  // Every group registers it under its own version.
+  if (kind === 'DeleteOptions') return 'k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions';
   byKind ??= indexKinds();
   return byKind.get(`${apiVersion} ${kind}`) ?? byKind.get(`v1 ${kind}`);
 }

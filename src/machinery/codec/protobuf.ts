@@ -169,6 +169,7 @@ class Decoder {
       case 'int64':
         return integer(signed(wire.varint));
       case 'double':
+        if (wire.bytes.length !== 8) throw new ProtobufError(`field ${wire.number} is no double`);
         return new DataView(wire.bytes.buffer, wire.bytes.byteOffset, 8).getFloat64(0, true);
       default: {
         const special = SPECIAL[type];
