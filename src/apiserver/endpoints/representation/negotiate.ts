@@ -33,8 +33,11 @@ const FROZEN: Representation = { ...PLAIN, isFrozen: true };
 const OFFERED = ['application/json', 'application/yaml'];
 const JSON_RANGES = new Set(['application/json', 'application/*', '*/*']);
 
-/** Picks what the client likes best of what the server can send; 406 where it can send nothing of it. */
-export function negotiate(request: ApiRequest): Representation {
+/**
+ * Picks what the client likes best of what the server can send; 406 where it can send nothing of it. What has no
+ * stored object behind it, such as a review, has no table either.
+ */
+export function negotiate(request: ApiRequest, options: { objectOnly?: boolean } = {}): Representation {
   if (request.wantsFrozen === true) return FROZEN;
   const accept = request.headers['accept'] ?? '';
   const isPretty = wantsPretty(request);
@@ -43,6 +46,7 @@ export function negotiate(request: ApiRequest): Representation {
     const encoding = JSON_RANGES.has(range.type) ? 'json' : range.type === 'application/yaml' ? 'yaml' : undefined;
     if (encoding === undefined) continue;
     const shape = shapeOf(range, request);
+    if (options.objectOnly === true && shape?.type !== 'object') continue;
     if (shape !== undefined) return { shape, encoding, isPretty, isFrozen: false };
   }
   throw notAcceptable(OFFERED);

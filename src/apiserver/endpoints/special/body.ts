@@ -1,6 +1,7 @@
 import { badRequest, unsupportedMediaType } from '#machinery/errors/status-error.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { RequestContext } from '../../pipeline/types.ts';
+import { negotiate } from '../representation/negotiate.ts';
 
 /** Reviews are small; upstream's general limit is enough for them too. */
 const BODY_BYTES_MAX = 3 * 1024 * 1024;
@@ -11,6 +12,7 @@ export async function readObject(
   expected: { apiVersion: string; kind: string },
 ): Promise<KubeObject & Record<string, unknown>> {
   const { headers } = context.request;
+  negotiate(context.request, { objectOnly: true });
   const mediaType = (headers['content-type'] ?? 'application/json').split(';')[0]?.trim() ?? '';
   if (mediaType !== 'application/json' && mediaType !== '' && mediaType !== '*/*') {
     throw unsupportedMediaType(['application/json']);
