@@ -69,7 +69,7 @@ async function creates(): Promise<Row[]> {
 
 async function list(): Promise<Row[]> {
   return withServer(async (server) => {
-    await load(server, { type: 'create', clients: 32, count: 10_000, objectBytes: 4_000 });
+    await load(server, { type: 'create', clients: 32, count: 10_000, objectBytes: 2_400 });
     await load(server, { type: 'list', rounds: 3 });
     await server.worstDelayMs();
     const result = await load(server, { type: 'list', rounds: 15 });

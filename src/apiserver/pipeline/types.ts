@@ -107,6 +107,8 @@ export type ApiResponse =
       readonly status: number;
       readonly headers: Readonly<Record<string, string>>;
       readonly body: AsyncIterable<Uint8Array>;
+      /** Each piece is good only until the next one is asked for. Local callers never get such a body. */
+      readonly reusesMemory?: boolean;
     }
   /** Takes over the socket and answers on it (exec, attach, port-forward, WebSocket watches). */
   | { readonly type: 'upgrade'; readonly accept: () => Promise<void> };

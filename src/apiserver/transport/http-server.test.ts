@@ -198,6 +198,23 @@ describe('listenHttps', () => {
     expect(answer.headers['content-length']).toBe(String(3000 * 700));
   });
 
+  test('does not ask for the next piece of a body that reuses its memory before the last one is out', async () => {
+    const memory = Buffer.alloc(300_000);
+    async function* body() {
+      for (const letter of 'abcdefgh') yield memory.fill(letter);
+    }
+    const headers = { 'content-length': String(8 * memory.length) };
+    const port = await serve(() => ({ type: 'stream', status: 200, headers, body: body(), reusesMemory: true }));
+    const expected = [...'abcdefgh'].map((letter) => letter.repeat(memory.length)).join('');
+    expect((await call(port)).body === expected).toBe(true);
+    const session = connectHttp2(`https://127.0.0.1:${port}`, { ca: pki.ca.certificate, ALPNProtocols: ['h2'] });
+    const stream = session.request({ ':path': '/' });
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    expect(Buffer.concat(chunks).toString() === expected).toBe(true);
+    await new Promise<void>((resolve) => session.close(resolve));
+  });
+
   test('writes a watch batch by batch and closes its source when the client goes', async () => {
     let closed: () => void = () => undefined;
     const isClosed = new Promise<void>((resolve) => {

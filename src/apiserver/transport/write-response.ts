@@ -91,7 +91,8 @@ export async function writeStream(
     if (options.isHead) return;
     for (let step = await body.next(); step.done !== true; step = await body.next()) {
       if (writable.destroyed) return;
-      if (!writable.write(step.value)) await drained(writable, options);
+      if (response.reusesMemory === true) await written(writable, step.value, options);
+      else if (!writable.write(step.value)) await drained(writable, options);
     }
     if (!writable.destroyed) writable.end();
   } catch (error) {
@@ -140,6 +141,22 @@ async function drained(writable: Writable, options: WriteOptions): Promise<void>
   try {
     await settled(writable);
   } finally {
+    timer.cancel();
+  }
+}
+
+/** Writes a piece and waits until its memory is free again. */
+async function written(writable: Writable, piece: Uint8Array, options: WriteOptions): Promise<void> {
+  const timer = options.clock.setTimeout(() => writable.destroy(), options.drainTimeoutMs, { unref: true });
+  const done = Promise.withResolvers<void>();
+  const onClose = () => done.resolve();
+  writable.once('close', onClose);
+  // An error closes the writable, which ends the loop that calls this.
+  writable.write(piece, () => done.resolve());
+  try {
+    await done.promise;
+  } finally {
+    writable.off('close', onClose);
     timer.cancel();
   }
 }

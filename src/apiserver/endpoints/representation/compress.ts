@@ -13,9 +13,7 @@ const gzipAsync = promisify(gzip);
 
 /** Compresses a large answer where the client accepts gzip. Local callers never do, so that virtual time stays pure. */
 export function compressed(call: Call, response: ApiResponse): ApiResponse | Promise<ApiResponse> {
-  const { request } = call.context;
-  const accepted = request.headers['accept-encoding'];
-  if (accepted === undefined || request.localUser !== undefined || !/\bgzip\b/.test(accepted)) return response;
+  if (!acceptsGzip(call)) return response;
   if (response.type === 'stream') {
     return {
       ...response,
@@ -26,6 +24,11 @@ export function compressed(call: Call, response: ApiResponse): ApiResponse | Pro
   if (response.type !== 'bytes') return response;
   const size = response.body.reduce((sum, slice) => sum + slice.length, 0);
   return size <= COMPRESS_BYTES_MIN ? response : compressBytes(response);
+}
+
+export function acceptsGzip({ context: { request } }: Call): boolean {
+  const accepted = request.headers['accept-encoding'];
+  return accepted !== undefined && request.localUser === undefined && /\bgzip\b/.test(accepted);
 }
 
 async function compressBytes(response: ApiResponse & { type: 'bytes' }): Promise<ApiResponse> {

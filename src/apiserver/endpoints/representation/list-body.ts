@@ -6,7 +6,7 @@ import type { ApiResponse } from '../../pipeline/types.ts';
 import type { Entry } from '../../storage/entry.ts';
 import type { ListPage } from '../../storage/list.ts';
 import type { Call } from '../call.ts';
-import { compressed } from './compress.ts';
+import { acceptsGzip, compressed } from './compress.ts';
 import { negotiate, type Representation } from './negotiate.ts';
 import { partialObject } from './partial.ts';
 import { encode, frozenResponse } from './respond.ts';
@@ -15,6 +15,8 @@ import { rowOf, tableHead } from './table.ts';
 
 /** Lists above this size are sent in chunks while they are put together. */
 const CHUNK_BYTES = 512 * 1024;
+/** A chunk ends with the entry that fills it. */
+const MEMORY_BYTES = CHUNK_BYTES + 16 * 1024;
 /** Shaped lists above this many items are sent while they are made. */
 const SHAPED_ITEMS = 250;
 const COMMA = 0x2c;
@@ -44,7 +46,8 @@ function listMeta({ revision, continueToken, remaining }: ListPage): ListMeta {
   };
 }
 
-function plainList({ core, definition }: Call, entries: readonly Entry[], metadata: ListMeta): ApiResponse {
+function plainList(call: Call, entries: readonly Entry[], metadata: ListMeta): ApiResponse {
+  const { core, definition } = call;
   const head = JSON.stringify({ kind: definition.listKind, apiVersion: apiVersionOf(definition), metadata });
   const start = Buffer.from(`${head.slice(0, -1)},"items":[`);
   const end = Buffer.from(']}\n');
@@ -59,26 +62,31 @@ function plainList({ core, definition }: Call, entries: readonly Entry[], metada
   }
   // With its length known the body needs no chunked encoding, whose pieces the socket would join by copying.
   const headers = { 'content-type': 'application/json', 'content-length': String(size) };
-  return { type: 'stream', status: 200, headers, body: chunks(core.executor, entries, { start, end }) };
+  // Whoever keeps the chunks, or hands them on to somebody who does, gets new memory for each.
+  const reusesMemory = call.context.request.localUser === undefined && !acceptsGzip(call);
+  const body = chunks(core.executor, entries, { start, end, reusesMemory });
+  return { type: 'stream', status: 200, headers, body, reusesMemory };
 }
 
-// Slices are copied into chunks: a socket takes few large buffers much faster than many small ones.
+// Slices are copied into chunks: a socket takes few large buffers much faster than many small ones. A new buffer for
+// each chunk would make every long list a reason to collect the whole heap.
 async function* chunks(
   executor: Executor,
   entries: readonly Entry[],
-  { start, end }: { start: Uint8Array; end: Uint8Array },
+  { start, end, reusesMemory }: { start: Uint8Array; end: Uint8Array; reusesMemory: boolean },
 ): AsyncGenerator<Uint8Array, void, undefined> {
   yield start;
+  let memory = Buffer.alloc(0);
   for (let index = 0; index < entries.length; ) {
     const from = index;
     let size = 0;
     for (let entry = entries[index]; entry !== undefined && size < CHUNK_BYTES; entry = entries[++index]) {
       size += sizeOf(entry) + (index > 0 ? 1 : 0);
     }
-    const chunk = Buffer.allocUnsafe(size);
+    if (!reusesMemory || memory.length < size) memory = Buffer.allocUnsafeSlow(Math.max(size, MEMORY_BYTES));
     let length = 0;
-    for (let at = from; at < index; at++) length = appendEntry(chunk, length, entries, at);
-    yield chunk;
+    for (let at = from; at < index; at++) length = appendEntry(memory, length, entries, at);
+    yield memory.subarray(0, length);
     if (executor.shouldPause()) await executor.pause('request');
   }
   yield end;
