@@ -14,6 +14,8 @@ const ROOT = '/registry/';
 const FRESH_WAIT_MS = 3_000;
 /** How often watchers that ask for bookmarks get one. */
 const BOOKMARK_EVERY_MS = 60_000;
+/** Watchers woken in one task: what they then write to their sockets runs before the next task, and takes far longer. */
+const WOKEN_PER_TASK_MAX = 16;
 /** Upstream's `--etcd-compaction-interval`. */
 const COMPACT_EVERY_MS = 5 * 60_000;
 
@@ -202,12 +204,8 @@ export class WatchHub {
   }
 
   #flushAwake(): void {
-    let index = 0;
-    for (; index < this.#awake.length; index++) {
-      if (index > 0 && this.executor.shouldPause()) break;
-      this.#awake[index]?.flush();
-    }
-    this.#awake = this.#awake.slice(index);
+    const woken = this.#awake.splice(0, WOKEN_PER_TASK_MAX);
+    for (const watcher of woken) watcher.flush();
     this.#isWakePosted = this.#awake.length > 0;
     if (this.#isWakePosted) this.executor.post('watch', () => this.#flushAwake());
   }
