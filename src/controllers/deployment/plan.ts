@@ -137,7 +137,7 @@ function withPauseCondition(deployment: Deployment, nowMs: number): Deployment {
 function noteRevision(sets: Generations, nowMs: number): Generations {
   const { newSet } = sets;
   if (newSet === undefined) return sets;
-  annotateNewReplicaSet(newSet, sets.deployment, highestRevision(sets.oldSets) + 1);
+  annotateNewReplicaSet(newSet, sets.deployment, highestRevision(sets.oldSets) + 1n);
   newSet.minReadySeconds = sets.deployment.spec.minReadySeconds ?? 0;
   let deployment = withRevision(sets.deployment, newSet.annotations[REVISION] ?? '');
   const progressing = findCondition(deployment.status?.conditions, 'Progressing');
@@ -162,7 +162,7 @@ function ensureNewSet(
 ): { sets: Generations; newSet: ReplicaSetDraft; scalings: Scaling[] } {
   if (sets.newSet !== undefined) return { sets, newSet: sets.newSet, scalings: [] };
   const newSet = draftOf(newReplicaSet(sets.deployment), { isNew: true });
-  const revision = highestRevision(sets.oldSets) + 1;
+  const revision = highestRevision(sets.oldSets) + 1n;
   newSet.replicas = newSetSize({ ...sets, newSet }, newSet);
   annotateNewReplicaSet(newSet, sets.deployment, revision);
   let deployment = withRevision(sets.deployment, String(revision));
@@ -203,7 +203,7 @@ function surplusSets(sets: Generations): ReplicaSet[] {
   const alive = sets.oldSets.filter((draft) => draft.stored.metadata.deletionTimestamp === undefined);
   if (alive.length <= limit) return [];
   return alive
-    .toSorted((a, b) => revisionOf(a.stored) - revisionOf(b.stored))
+    .toSorted((a, b) => Number(revisionOf(a.stored) - revisionOf(b.stored)))
     .slice(0, alive.length - limit)
     .filter(({ stored, replicas }) => {
       const isObserved = (stored.status?.observedGeneration ?? 0) >= (stored.metadata.generation ?? 0);

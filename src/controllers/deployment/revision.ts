@@ -20,24 +20,26 @@ const NOT_INHERITED: ReadonlySet<string> = new Set([
 /** Upstream's limit for the list of a set's earlier revisions. */
 const HISTORY_LENGTH_MAX = 2000;
 
-/** A set's revision; 0 where it has none or no number. */
-export function revisionOf(object: { metadata: ReplicaSet['metadata'] }): number {
-  const text = object.metadata.annotations?.[REVISION];
-  return text !== undefined && /^\d+$/.test(text) ? Number(text) : 0;
+/** A set's revision; 0 where it has none or no number. An int64 upstream: an adopted set may carry a large one. */
+export function revisionOf(object: { metadata: ReplicaSet['metadata'] }): bigint {
+  return parseRevision(object.metadata.annotations?.[REVISION]);
 }
 
-export function highestRevision(drafts: readonly ReplicaSetDraft[]): number {
-  return drafts.reduce((highest, draft) => Math.max(highest, revisionOf(draft.stored)), 0);
+export function highestRevision(drafts: readonly ReplicaSetDraft[]): bigint {
+  return drafts.map((draft) => revisionOf(draft.stored)).reduce((a, b) => (a > b ? a : b), 0n);
+}
+
+function parseRevision(text: string | undefined): bigint {
+  return text !== undefined && /^\d+$/.test(text) ? BigInt(text) : 0n;
 }
 
 /** Gives the current set the Deployment's annotations and, where it is behind, the new revision. */
-export function annotateNewReplicaSet(draft: ReplicaSetDraft, deployment: Deployment, revision: number): void {
+export function annotateNewReplicaSet(draft: ReplicaSetDraft, deployment: Deployment, revision: bigint): void {
   for (const [key, value] of Object.entries(deployment.metadata.annotations ?? {})) {
     if (!NOT_INHERITED.has(key)) draft.annotations[key] = value;
   }
   const before = draft.annotations[REVISION];
-  const beforeNumber = before !== undefined && /^\d+$/.test(before) ? Number(before) : 0;
-  if (beforeNumber < revision) {
+  if (parseRevision(before) < revision) {
     draft.annotations[REVISION] = String(revision);
     if (before !== undefined && before !== '' && !draft.isNew) {
       draft.annotations[REVISION_HISTORY] = extendHistory(draft.annotations[REVISION_HISTORY] ?? '', before);

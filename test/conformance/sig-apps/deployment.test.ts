@@ -102,7 +102,9 @@ conformanceTest(
     const scale = await api.call<Scale>('GET', path);
     expect(scale.kind).toBe('Scale');
     expect(scale.spec?.replicas).toBe(1);
-    const updated = await api.call<Scale>('PUT', path, { body: { ...scale, spec: { replicas: 2 } } });
+    const updated = await api.call<Scale>('PUT', path, {
+      body: { ...scale, metadata: { name, namespace }, spec: { replicas: 2 } },
+    });
     expect(updated.spec?.replicas).toBe(2);
     expect((await deployments.get(name)).spec?.replicas).toBe(2);
     const patched = await api.call<Scale>('PATCH', path, {
