@@ -24,8 +24,9 @@ export function deepCopy<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
     const length = value.length;
-    const copy: unknown[] = [];
-    for (let index = 0; index < length; index += 1) copy.push(deepCopy(value[index]));
+    // Exactly as long as it must be; one that grows by `push` reserves room for 17.
+    const copy: unknown[] = value.slice();
+    for (let index = 0; index < length; index += 1) copy[index] = deepCopy(value[index]);
     // Safe: an array of copies of T's items.
     return copy as T;
   }

@@ -198,10 +198,11 @@ class Compiler {
       if (value === null) return undefined;
       if (!Array.isArray(value)) return mismatch(schema, value, context);
       const { length } = value;
-      const result: unknown[] = [];
+      // A copy has room for its items and no more; an array that grows reserves room for 17.
+      const result: unknown[] = value.slice();
       for (let index = 0; index < length; index += 1) {
         context.path.enterIndex(index);
-        result.push(decode(value[index], context) ?? zeroOf(items));
+        result[index] = decode(value[index], context) ?? zeroOf(items);
         context.path.leave();
       }
       return result;
