@@ -53,6 +53,8 @@ async function main(argv: readonly string[]): Promise<void> {
     await program.parseAsync([...argv]);
   } catch (error) {
     process.exitCode = report(error);
+    // What a failed start left open (a lock, a timer, the line to a waiting parent) must not keep the process alive.
+    if (process.connected) process.disconnect();
   }
 }
 

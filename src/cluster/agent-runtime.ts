@@ -45,8 +45,7 @@ async function openContainerd(config: AgentConfig, deps: AgentDeps): Promise<Age
 }
 
 async function openProcesses(config: AgentConfig, deps: AgentDeps): Promise<AgentRuntime> {
-  const { executor, environment } = deps;
-  const { clock, random } = executor;
+  const { clock, random } = deps.executor;
   const runtime = await openProcessRuntime(config, { ...deps, clock, random });
   const known = new Set((await runtime.images.list()).flatMap((image) => image.names));
   for (const archive of config.images) if (!isLoaded(archive, known)) await runtime.images.load(archive);

@@ -70,7 +70,7 @@ export class SimulatedNodes {
     const { labels, taints, podsMax, cpuCount, memoryBytes } = options;
     const { answers } = this.#deps;
     const index = this.#added++;
-    const { kubelet } = simulatedNode({
+    const { kubelet, endpoint } = simulatedNode({
       client,
       executor,
       log: log.with({ node: name }),
@@ -91,6 +91,7 @@ export class SimulatedNodes {
     this.#nodes.set(name, { kubelet, events });
     this.#informers.start();
     await this.#informers.waitForSync(this.#stopping.signal);
+    this.#deps.localKubelets?.set(name, endpoint);
     await kubelet.start();
   }
 

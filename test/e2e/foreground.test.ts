@@ -122,6 +122,9 @@ describe('up in the foreground', () => {
     expect(again.code).toBe(1);
     expect(again.stderr).toContain('is running in');
     expect(again.stderr).toContain('tiphys down');
+    const detached = await runTiphys('up', '--detach', '--data-dir', dataDir, '--no-kubeconfig');
+    expect(detached.code).toBe(1);
+    expect(detached.stderr).toContain('is running in');
     const status = await runTiphys('status', '--data-dir', dataDir);
     expect(status.code).toBe(0);
     expect(status.stdout).toMatch(/state\s+ready/);

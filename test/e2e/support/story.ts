@@ -70,6 +70,13 @@ export function tellStory(cluster: () => TestCluster): void {
     expect(failed.stderr).toContain('no');
   });
 
+  test('run -i attaches to the container, and run --rm removes the pod', async () => {
+    const args = ['run', 'once', '-i', '--rm', '--restart=Never', '--image=localhost/busybox:1', '--', 'cat'];
+    const result = await cluster().kubectl.try(args, { input: 'through attach' });
+    expect(result.stdout).toContain('through attach');
+    expect((await cluster().kubectl.try(['get', 'pod', 'once'])).stderr).toContain('pods "once" not found');
+  });
+
   test('cp moves 50 MB each way unchanged', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tiphys-cp-'));
     try {
