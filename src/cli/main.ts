@@ -54,7 +54,7 @@ async function main(argv: readonly string[]): Promise<void> {
   } catch (error) {
     process.exitCode = report(error);
     // What a failed start left open (a lock, a timer, the line to a waiting parent) must not keep the process alive.
-    if (process.connected) process.disconnect();
+    if (process.connected) process.disconnect?.();
   }
 }
 
