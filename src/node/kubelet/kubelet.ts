@@ -268,7 +268,7 @@ async function buildParts(deps: KubeletDeps, wake: (uid: string) => void): Promi
   });
   return {
     services,
-    set: new PodSet({ services, capacity, node: () => agent.node, operatingSystem: machine.operatingSystem }),
+    set: new PodSet({ services, capacity, agent, operatingSystem: machine.operatingSystem }),
     agent,
     lease: new NodeLease({ client, executor, log, nodeName }, () => agent.node),
     watch,

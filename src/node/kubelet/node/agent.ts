@@ -82,6 +82,16 @@ export class NodeAgent {
     this.#node = node;
   }
 
+  /** Reads the node anew, where it matters that nothing is missed. A failure leaves what is known. */
+  async refresh(): Promise<void> {
+    const { client, identity, log } = this.#deps;
+    try {
+      this.#node = await client.get(NODES, { name: identity.name });
+    } catch (error) {
+      log.warn('cannot read node', { node: identity.name, error: String(error) });
+    }
+  }
+
   #schedule(delayMs: number): void {
     if (this.#isStopped) return;
     const { executor } = this.#deps;

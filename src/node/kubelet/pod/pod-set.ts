@@ -1,6 +1,6 @@
 import type { Node, Pod } from '#api/generated/types.ts';
 import type { NodeCapacity } from '../node/facts.ts';
-import { admissionFailure } from './admission.ts';
+import { admissionFailure, type Rejection } from './admission.ts';
 import { isTerminalPhase, podUid } from './pod.ts';
 import type { PodServices } from './services.ts';
 import { rejectedStatus } from './status.ts';
@@ -9,7 +9,8 @@ import { PodWorker } from './worker.ts';
 export interface PodSetDeps {
   readonly services: PodServices;
   readonly capacity: NodeCapacity;
-  readonly node: () => Node | undefined;
+  /** Knows the node, and reads it anew; where that fails, what is known stays. */
+  readonly agent: { readonly node: Node | undefined; refresh(): Promise<void> };
   readonly operatingSystem: string;
 }
 
@@ -17,6 +18,8 @@ export interface PodSetDeps {
 export class PodSet {
   readonly #deps: PodSetDeps;
   readonly #workers = new Map<string, PodWorker>();
+  /** Newest state of pods that what is known of the node's labels forbids, while the node is read anew. */
+  readonly #doubtful = new Map<string, Pod>();
   readonly #synced = Promise.withResolvers<void>();
   #isStopped = false;
 
@@ -42,8 +45,23 @@ export class PodSet {
     const uid = podUid(pod);
     const worker = this.#workers.get(uid);
     if (worker !== undefined) return worker.update(pod);
-    const { services } = this.#deps;
     const rejection = this.#rejection(pod);
+    if (this.#doubtful.has(uid)) this.#doubtful.set(uid, pod);
+    else if (rejection?.reason === 'NodeAffinity') this.#lookAgain(pod);
+    else this.#admit(pod, rejection);
+  }
+
+  remove(pod: Pod): void {
+    const uid = podUid(pod);
+    this.#doubtful.delete(uid);
+    const worker = this.#workers.get(uid);
+    if (worker === undefined) this.#deps.services.status.forget(uid);
+    else worker.remove();
+  }
+
+  #admit(pod: Pod, rejection: Rejection | undefined): void {
+    const uid = podUid(pod);
+    const { services } = this.#deps;
     if (rejection !== undefined) {
       services.events.event(pod, { type: 'Warning', ...rejection });
       services.status.set(pod, rejectedStatus(pod, rejection, services.clock.now()));
@@ -53,10 +71,20 @@ export class PodSet {
     this.#workers.set(uid, new PodWorker(services, pod, { onGone }));
   }
 
-  remove(pod: Pod): void {
-    const worker = this.#workers.get(podUid(pod));
-    if (worker === undefined) this.#deps.services.status.forget(podUid(pod));
-    else worker.remove();
+  /** The scheduler may have seen labels of the node that have not come here yet. */
+  #lookAgain(doubted: Pod): void {
+    const uid = podUid(doubted);
+    this.#doubtful.set(uid, doubted);
+    const look = async () => {
+      await this.#deps.agent.refresh();
+      const pod = this.#doubtful.get(uid);
+      if (!this.#doubtful.delete(uid) || pod === undefined || this.#isStopped) return;
+      this.#admit(pod, this.#rejection(pod));
+    };
+    this.#deps.services.executor.run('node', look).catch((error: unknown) => {
+      this.#doubtful.delete(uid);
+      this.#deps.services.log.error('cannot admit pod', { pod: uid, error: String(error) });
+    });
   }
 
   wake(uid: string): void {
@@ -74,11 +102,11 @@ export class PodSet {
   }
 
   /** Only pods that are new here are looked at: one that ran before the kubelet's restart goes on. */
-  #rejection(pod: Pod): { reason: string; message: string } | undefined {
+  #rejection(pod: Pod): Rejection | undefined {
     const isNew = pod.status?.startTime === undefined && !isTerminalPhase(pod.status?.phase);
     if (!isNew || pod.metadata.deletionTimestamp !== undefined) return undefined;
     const others = this.workers.filter((worker) => worker.isActive).map((worker) => worker.pod);
-    const { capacity, node, operatingSystem } = this.#deps;
-    return admissionFailure({ pod, others, capacity, node: node(), operatingSystem });
+    const { capacity, agent, operatingSystem } = this.#deps;
+    return admissionFailure({ pod, others, capacity, node: agent.node, operatingSystem });
   }
 }
