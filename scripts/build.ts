@@ -23,11 +23,11 @@ const BANNER = [
  */
 const lazyHttp: Plugin = {
   name: 'lazy-http',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:https?$/ }, ({ path, kind }) =>
+  setup(build) {
+    build.onResolve({ filter: /^node:https?$/ }, ({ path, kind }) =>
       kind === 'import-statement' ? { path, namespace: 'builtin' } : undefined,
     );
-    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+    build.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
       contents: `module.exports = process.getBuiltinModule('${path}');`,
       loader: 'js',
     }));

@@ -205,7 +205,7 @@ describe('listenHttps', () => {
     }
     const headers = { 'content-length': String(8 * memory.length) };
     const port = await serve(() => ({ type: 'stream', status: 200, headers, body: body(), reusesMemory: true }));
-    const expected = [...'abcdefgh'].map((letter) => letter.repeat(memory.length)).join('');
+    const expected = Array.from('abcdefgh', (letter) => letter.repeat(memory.length)).join('');
     expect((await call(port)).body === expected).toBe(true);
     const session = connectHttp2(`https://127.0.0.1:${port}`, { ca: pki.ca.certificate, ALPNProtocols: ['h2'] });
     const stream = session.request({ ':path': '/' });
