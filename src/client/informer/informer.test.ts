@@ -230,6 +230,22 @@ describe('Informer', () => {
     expect(executor.clock.nextTimerAt()).toBeUndefined();
   });
 
+  test('stops while it lists: no watch starts afterwards', async () => {
+    const client = new FakeClient();
+    const executor = new SimulatedExecutor({ seed: 7 });
+    const factory = new InformerFactory({ client, executor, log: silentLogger });
+    factory.informer<ConfigMap>(CONFIG_MAPS);
+    let stopped: Promise<void> | undefined;
+    client.onRequest = ({ verb }) => {
+      if (verb === 'list') stopped = factory.stop();
+    };
+    factory.start();
+    await executor.settle();
+    await stopped;
+    expect(stopped).toBeDefined();
+    expect(client.watchCount).toBe(0);
+  });
+
   test.each([1, 2, 3, 4, 5])(
     'ends right, and tells a story without gaps, through random faults (seed %i)',
     async (seed) => {

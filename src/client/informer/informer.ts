@@ -194,6 +194,8 @@ export class Informer<T extends KubeObject = KubeObject> {
 
   /** Follows one watch to its end. */
   async #watch(): Promise<void> {
+    // Stopped while it listed: nobody would end a watch that starts now.
+    if (this.#stop.signal.aborted) return;
     const { client, executor } = this.#deps;
     const { pageSize: _, ...selection } = this.#options;
     const timeoutSeconds = Math.floor(WATCH_SECONDS_MIN * (1 + executor.random.float()));
