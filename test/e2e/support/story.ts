@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -111,6 +111,37 @@ export function tellStory(cluster: () => TestCluster): void {
     }
   });
 
+  test('port-forward moves 50 MB each way unchanged', async () => {
+    const bytes = randomBytes(TRANSFER_BYTES);
+    const [download, upload] = [await freePort(), await freePort()];
+    // Each end of a transfer closes its side, which is how the other knows that it is over.
+    const serve = `nc -l -p ${upload} -e sh -c 'cat > /tmp/up'; nc -l -p ${download} -e cat /tmp/up`;
+    const inside = cluster().kubectl.try(['exec', 'client', '--', 'sh', '-c', serve]);
+    const child = spawn(cluster().kubectl.path, ['port-forward', 'pod/client', String(upload), String(download)], {
+      env: cluster().kubectl.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    try {
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      await send(upload, bytes);
+      await eventually(
+        'the upload is whole',
+        () => kubectl('exec', 'client', '--', 'sh', '-c', 'wc -c < /tmp/up'),
+        (text) => text.trim() === String(TRANSFER_BYTES),
+      );
+      const back = await eventually(
+        'the download is whole',
+        () => receive(download),
+        (received) => received.length === TRANSFER_BYTES,
+      );
+      expect(digest(back)).toBe(digest(bytes));
+      expect((await inside).code).toBe(0);
+    } finally {
+      child.kill('SIGTERM');
+      await kubectl('exec', 'client', '--', 'rm', '-f', '/tmp/up');
+    }
+  });
+
   test('explain, api-resources and auth can-i', async () => {
     const explained = await kubectl('explain', 'deployment.spec.strategy');
     expect(explained).toContain('rollingUpdate');
@@ -197,6 +228,26 @@ export function tellStory(cluster: () => TestCluster): void {
 
 function digest(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+function send(port: number, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.end(bytes));
+    socket.on('error', reject);
+    socket.on('close', () => resolve());
+    socket.resume();
+  });
+}
+
+/** Everything that comes until the other end closes. */
+function receive(port: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    const socket = connect(port, '127.0.0.1');
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    socket.on('error', reject);
+    socket.on('end', () => resolve(Buffer.concat(chunks)));
+  });
 }
 
 /** Runs kubectl until its output contains `text`, then ends it. */
