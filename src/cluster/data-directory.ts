@@ -74,7 +74,7 @@ export function openDataDirectory(path: string, uid: number | undefined): DataDi
       renameSync(`${formatFile}.tmp`, formatFile);
     }
     chmodSync(directory.root, 0o700);
-    for (const name of [directory.pki, directory.logs, directory.images, directory.runDirectory]) {
+    for (const name of [directory.pki, directory.logs, directory.images]) {
       mkdirSync(name, { recursive: true, mode: 0o700 });
     }
   } catch (error) {

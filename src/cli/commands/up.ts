@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { kubeconfigPaths, kubeconfigTarget } from '#client/kubeconfig/kubeconfig-file.ts';
@@ -139,7 +139,14 @@ async function upDetached(flags: UpFlags): Promise<void> {
   });
   if (child.connected) child.disconnect();
   child.unref();
+  if (code !== 0) removeIfUnused(directory.runDirectory);
   process.exitCode = code;
+}
+
+/** After a failed start: the folder of the log goes, unless a running cluster has its sockets there. */
+function removeIfUnused(folder: string): void {
+  if (!existsSync(folder) || readdirSync(folder).some((name) => name !== 'up.log')) return;
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** In a detached child, standard error goes to the parent too; afterwards only to the log. */

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { NODES } from '#api/generated/resources.ts';
 import type { Node } from '#api/generated/types.ts';
 import { formatTime, parseTime } from '#machinery/clock/clock.ts';
@@ -163,6 +163,7 @@ class RunningCluster implements MachineCluster {
   }
 
   async startControlPlane(): Promise<void> {
+    mkdirSync(this.directory.runDirectory, { recursive: true, mode: 0o700 });
     const { port, serviceCidr, podCidr } = this.#settings;
     const gateway = this.#plan?.gateway;
     this.#controlPlane = await startControlPlane(
@@ -218,6 +219,7 @@ class RunningCluster implements MachineCluster {
       const before = this.#ipForwardBefore === undefined ? undefined : { ipForwardBefore: this.#ipForwardBefore };
       await progress.step('network removed', () => removeMachineNetwork(plan, runCommand, before));
     }
+    rmSync(this.directory.runDirectory, { recursive: true, force: true });
     removeState(this.directory.stateFile);
   }
 
