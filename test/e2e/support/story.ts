@@ -24,6 +24,16 @@ export function tellStory(cluster: () => TestCluster): void {
       .split('\n')
       .map((name) => name.replace('pod/', ''));
 
+  /** The client pod's program takes one connection: one that comes before it listens would be refused. */
+  const untilListening = (port: number) => {
+    const hex = port.toString(16).toUpperCase().padStart(4, '0');
+    return eventually(
+      `port ${port} is listened on`,
+      () => kubectl('exec', 'client', '--', 'cat', '/proc/net/tcp', '/proc/net/tcp6'),
+      (table) => new RegExp(`:${hex} [0-9A-F]+:0000 0A `).test(table),
+    );
+  };
+
   test('apply: ConfigMap, Deployment and Service come up, and rollout status and wait agree', async () => {
     const applied = await kubectl('apply', '-f', join(EXAMPLES, 'web.yaml'));
     expect(applied).toContain('configmap/web-page created');
@@ -123,17 +133,16 @@ export function tellStory(cluster: () => TestCluster): void {
     });
     try {
       await new Promise((resolve) => child.stdout.once('data', resolve));
+      await untilListening(upload);
       await send(upload, bytes);
       await eventually(
         'the upload is whole',
         () => kubectl('exec', 'client', '--', 'sh', '-c', 'wc -c < /tmp/up'),
         (text) => text.trim() === String(TRANSFER_BYTES),
       );
-      const back = await eventually(
-        'the download is whole',
-        () => receive(download),
-        (received) => received.length === TRANSFER_BYTES,
-      );
+      await untilListening(download);
+      const back = await receive(download);
+      expect(back).toHaveLength(TRANSFER_BYTES);
       expect(digest(back)).toBe(digest(bytes));
       expect((await inside).code).toBe(0);
     } finally {
