@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { aptInstall, ensureModernNode, modernNode } from './modern-node.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STAMPS = join(ROOT, 'node_modules', '.tiphys-setup');
@@ -23,7 +24,7 @@ main();
 
 function main() {
   installNodeModules();
-  ensureModernNode();
+  ensureModernNode({ root: ROOT, step, run, fail, mayInstall: mayInstall() });
   generateApi();
   if (process.platform === 'linux') installSystemPackages();
   build();
@@ -35,29 +36,17 @@ function installNodeModules() {
     writeStamp('npm', lock);
     return;
   }
-  step('installing npm packages (npm ci)', () =>
-    run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], 'is the npm registry reachable?'),
-  );
+  // No install scripts: they would run on Node 26 before its libraries are there, and every binary comes prebuilt.
+  const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  step('installing npm packages (npm ci)', () => run('npm', ['ci', ...flags], 'is the npm registry reachable?'));
   writeStamp('npm', lock);
-}
-
-/** The npm package `node` brings Node 26; its install script is run here where npm was told not to run scripts. */
-function ensureModernNode() {
-  if (existsSync(modernNode())) return;
-  step('unpacking Node 26', () =>
-    run(process.execPath, [join('node_modules', 'node', 'installArchSpecificPackage.js')], 'see the output above', {
-      cwd: join(ROOT, 'node_modules', 'node'),
-      script: join(ROOT, 'node_modules', 'node', 'installArchSpecificPackage.js'),
-    }),
-  );
-  if (!existsSync(modernNode())) fail(`Node 26 is missing at ${modernNode()}; remove node_modules and run again`);
 }
 
 function generateApi() {
   const inputs = [join(ROOT, 'scripts', 'generate-api.ts'), ...filesBelow(join(ROOT, 'src', 'api', 'facts'))];
   const hash = hashOf([...inputs, join(ROOT, 'package-lock.json')]);
   if (readStamp('api') === hash && existsSync(join(ROOT, 'src', 'api', 'generated', 'schemas.json'))) return;
-  step('generating API types and schemas', () => run(modernNode(), [join(ROOT, 'scripts', 'generate-api.ts')], ''));
+  step('generating API types and schemas', () => run(modernNode(ROOT), [join(ROOT, 'scripts', 'generate-api.ts')], ''));
   writeStamp('api', hash);
 }
 
@@ -73,11 +62,7 @@ function installSystemPackages() {
     say(`not installed (no apt-get here): ${missing.join(', ')}; ${consequence}`);
   } else {
     step(`installing ${missing.join(', ')}`, () => {
-      const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-      const install = ['install', '-y', '--no-install-recommends', ...missing];
-      if (spawnSync('apt-get', install, { env, stdio: 'ignore' }).status === 0) return;
-      spawnSync('apt-get', ['update'], { env, stdio: 'ignore' });
-      const result = spawnSync('apt-get', install, { env, encoding: 'utf8' });
+      const result = aptInstall(missing);
       if (result.status !== 0) {
         say(`apt-get could not install them: ${(result.stderr ?? '').trim().split('\n').pop()}; ${consequence}`);
       }
@@ -85,16 +70,17 @@ function installSystemPackages() {
   }
 }
 
+/** System packages are installed by root only, where apt-get is, and where nobody forbade it. */
+function mayInstall() {
+  return process.env.TIPHYS_NO_INSTALL !== '1' && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
+}
+
 function build() {
   const inputs = [join(ROOT, 'scripts', 'build.ts'), join(ROOT, 'package-lock.json'), ...filesBelow(join(ROOT, 'src'))];
   const hash = hashOf(inputs.filter((path) => !path.endsWith('.test.ts')));
   if (readStamp('build') === hash && existsSync(join(ROOT, 'dist', 'cli.mjs'))) return;
-  step('building dist/', () => run(modernNode(), [join(ROOT, 'scripts', 'build.ts')], ''));
+  step('building dist/', () => run(modernNode(ROOT), [join(ROOT, 'scripts', 'build.ts')], ''));
   writeStamp('build', hash);
-}
-
-function modernNode() {
-  return join(ROOT, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
 }
 
 function step(title, action) {
@@ -105,7 +91,7 @@ function step(title, action) {
 }
 
 function run(command, args, hint, options = {}) {
-  const result = spawnSync(command, options.script ? [options.script] : args, {
+  const result = spawnSync(command, args, {
     cwd: options.cwd ?? ROOT,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
