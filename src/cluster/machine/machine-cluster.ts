@@ -25,7 +25,7 @@ import { SimulatedNodes } from '../simulated-nodes.ts';
 import { AgentProcess } from './agents.ts';
 import { writeNodeFiles } from './node-files.ts';
 import { buildBuiltinImages } from './builtin-images.ts';
-import type { RuntimeName } from './runtime-choice.ts';
+import { missingForNetwork, type RuntimeName } from './runtime-choice.ts';
 import { type ClusterState, identifyProcess, isAlive, readState, removeState, writeState } from './state-file.ts';
 import { sweepNodes } from './sweep.ts';
 
@@ -74,7 +74,7 @@ export async function startMachineCluster(options: UpOptions, deps: UpDeps): Pro
       code: 'AlreadyRunning',
     });
   }
-  const hasNetwork = deps.uid === 0 && options.runtime !== 'simulated' && process.platform === 'linux';
+  const hasNetwork = options.runtime !== 'simulated' && missingForNetwork(deps.environment, deps.uid).length === 0;
   const settings = await resolveSettings(directory, {
     port: options.port,
     podCidr: options.podCidr,

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
@@ -8,16 +9,37 @@ export type RuntimeChoice =
   | { readonly type: 'chosen'; readonly runtime: RuntimeName; readonly note?: string }
   | { readonly type: 'impossible'; readonly reason: string; readonly hint: string };
 
-const PROGRAMS = ['containerd', 'runc', 'nft', 'ip', 'nsenter'];
+const NETWORK_PROGRAMS = ['nft', 'ip', 'nsenter'];
 const CNI_FOLDERS = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni'];
 
 /** What this machine lacks to run containers; empty: nothing. */
 export function missingForContainers(environment: NodeJS.ProcessEnv, uid: number | undefined): string[] {
   if (process.platform !== 'linux') return ['Linux'];
-  const folders = [...(environment['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
-  const missing = PROGRAMS.filter((program) => !folders.some((folder) => existsSync(join(folder, program))));
+  const network = missingForNetwork(environment, uid);
+  const [root, others] = network[0] === 'root' ? [['root'], network.slice(1)] : [[], network];
+  return [...root, ...missingPrograms(['containerd', 'runc'], environment), ...others];
+}
+
+/** What this machine lacks to give nodes and pods networks of their own; empty: nothing. */
+export function missingForNetwork(environment: NodeJS.ProcessEnv, uid: number | undefined): string[] {
+  if (process.platform !== 'linux') return ['Linux'];
+  const missing = missingPrograms(NETWORK_PROGRAMS, environment);
   if (!CNI_FOLDERS.some((folder) => existsSync(join(folder, 'bridge')))) missing.push('CNI plugins');
-  return uid === 0 ? missing : ['root', ...missing];
+  if (uid !== 0) return ['root', ...missing];
+  // Root in a container of its own may be refused what root of the machine may do.
+  if (missing.length === 0 && !mayMakeNamespaces(environment)) missing.push('the right to make network namespaces');
+  return missing;
+}
+
+function missingPrograms(programs: readonly string[], environment: NodeJS.ProcessEnv): string[] {
+  const folders = [...(environment['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  return programs.filter((program) => !folders.some((folder) => existsSync(join(folder, program))));
+}
+
+function mayMakeNamespaces(environment: NodeJS.ProcessEnv): boolean {
+  const result = spawnSync('unshare', ['--net', '--mount', 'true'], { env: environment, stdio: 'ignore' });
+  // A machine without the program is not known to refuse.
+  return result.error !== undefined || result.status === 0;
 }
 
 export function chooseRuntime(asked: RuntimeName | undefined, missing: readonly string[]): RuntimeChoice {
