@@ -9,6 +9,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const built = join(root, 'dist', 'cli.mjs');
 const entry = existsSync(built) ? built : join(root, 'src', 'cli', 'main.ts');
+// The set-up brings a busybox where the machine has none.
+const busybox = join(root, 'node_modules', '.debian', 'bin', 'busybox');
+if (existsSync(busybox)) process.env.TIPHYS_BUSYBOX ??= busybox;
 const [major, minor] = process.versions.node.split('.').map(Number);
 const isModern = entry === built ? major > 22 || (major === 22 && minor >= 12) : major >= 24;
 

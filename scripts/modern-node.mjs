@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { aptInstall, unpackBeside } from './debian.mjs';
 
 /** Shared libraries that the binary may miss, and Debian's packages that hold them. */
 const LIBRARY_PACKAGES = {
@@ -33,7 +34,8 @@ export function ensureModernNode({ root, step, run, fail, mayInstall }) {
     const name = LIBRARY_PACKAGES[library];
     if (name === undefined) fail(`Node 26 needs ${library}, which this machine lacks; install it and run again`);
     step(`bringing ${library} for Node 26`, () => {
-      if (!(mayInstall && aptInstall([name]).status === 0)) unpackBeside(root, name);
+      if (mayInstall && aptInstall([name]).status === 0) return;
+      wrap(root, unpackBeside(root, name));
     });
     const still = missingLibrary(node, fail);
     if (still === library) {
@@ -41,19 +43,6 @@ export function ensureModernNode({ root, step, run, fail, mayInstall }) {
     }
     library = still;
   }
-}
-
-/**
- * Installs Debian packages; reads the lists anew only where that is needed.
- * @param {string[]} names
- */
-export function aptInstall(names) {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const install = ['install', '-y', '--no-install-recommends', ...names];
-  const first = spawnSync('apt-get', install, { env, encoding: 'utf8' });
-  if (first.status === 0) return first;
-  spawnSync('apt-get', ['update'], { env, stdio: 'ignore' });
-  return spawnSync('apt-get', install, { env, encoding: 'utf8' });
 }
 
 // npm links the command only where the binary was there when it looked.
@@ -72,31 +61,6 @@ function missingLibrary(node, fail) {
   const library = /shared libraries: (\S+): cannot open/.exec(output)?.[1];
   if (library === undefined) fail(`Node 26 from npm does not run here: ${output.trim()}`);
   return library;
-}
-
-/**
- * Without root (or where nothing may be installed) the library goes into node_modules: apt-get downloads the package
- * with lists of its own, and a wrapper names the folder to the loader.
- */
-function unpackBeside(root, name) {
-  const folder = join(root, 'node_modules', '.libraries');
-  const work = join(folder, 'apt');
-  for (const path of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(work, path), { recursive: true });
-  const options = [
-    '-o',
-    `Dir::State::Lists=${work}/lists`,
-    '-o',
-    `Dir::Cache=${work}/cache`,
-    '-o',
-    'APT::Sandbox::User=',
-  ];
-  spawnSync('apt-get', [...options, 'update'], { stdio: 'ignore' });
-  spawnSync('apt-get', [...options, 'download', name], { cwd: work, stdio: 'ignore' });
-  for (const file of existsSync(work) ? readdirSync(work) : []) {
-    if (file.endsWith('.deb')) spawnSync('dpkg-deb', ['-x', join(work, file), folder], { stdio: 'ignore' });
-  }
-  rmSync(work, { recursive: true, force: true });
-  wrap(root, folder);
 }
 
 function wrap(root, folder) {

@@ -3,10 +3,11 @@
 // inputs have not changed costs nothing.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { aptInstall, ensureModernNode, modernNode } from './modern-node.mjs';
+import { aptInstall, unpackBeside } from './debian.mjs';
+import { ensureModernNode, modernNode } from './modern-node.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STAMPS = join(ROOT, 'node_modules', '.tiphys-setup');
@@ -26,7 +27,11 @@ function main() {
   installNodeModules();
   ensureModernNode({ root: ROOT, step, run, fail, mayInstall: mayInstall() });
   generateApi();
-  if (process.platform === 'linux') installSystemPackages();
+  linkCommand();
+  if (process.platform === 'linux') {
+    installSystemPackages();
+    bringBusybox();
+  }
   build();
 }
 
@@ -68,6 +73,19 @@ function installSystemPackages() {
       }
     });
   }
+}
+
+// The built-in images are made of a static busybox; nobody needs to be root to have one.
+function bringBusybox() {
+  const inside = join(ROOT, 'node_modules', '.debian', 'bin', 'busybox');
+  if (existsSync('/usr/share/doc/busybox-static') || existsSync(inside) || !existsSync('/usr/bin/apt-get')) return;
+  step('bringing a static busybox for the built-in images', () => unpackBeside(ROOT, 'busybox-static'));
+}
+
+// With it `npx tiphys` is this checkout, at once and on any Node.
+function linkCommand() {
+  const link = join(ROOT, 'node_modules', '.bin', 'tiphys');
+  if (process.platform !== 'win32' && !existsSync(link)) symlinkSync(join('..', '..', 'bin', 'tiphys.mjs'), link);
 }
 
 /** System packages are installed by root only, where apt-get is, and where nobody forbade it. */

@@ -59,11 +59,11 @@ export class SupervisorClient {
   async #start(beforeStart: () => void): Promise<void> {
     if (await this.isRunning()) return;
     beforeStart();
-    this.#spawn();
+    const child = this.#spawn();
     const deadline = this.#clock.monotonic() + START_TIMEOUT_MS;
     while (!(await this.isRunning())) {
-      if (this.#clock.monotonic() > deadline) {
-        throw new RuntimeError('Unavailable', `the supervisor of ${this.#options.directory} does not start`);
+      if (child.hasEnded || this.#clock.monotonic() > deadline) {
+        throw new RuntimeError('Unavailable', `the supervisor does not start; see ${this.#logPath}`);
       }
       await this.#clock.sleep(START_POLL_MS);
     }
@@ -139,23 +139,37 @@ export class SupervisorClient {
     });
   }
 
-  #spawn(): void {
+  get #logPath(): string {
+    return join(this.#options.directory, 'supervisor.log');
+  }
+
+  #spawn(): { hasEnded: boolean } {
     const [program = process.execPath, ...args] = this.#options.command ?? defaultCommand();
-    const log = openSync(join(this.#options.directory, 'supervisor.log'), 'a', 0o600);
+    const log = openSync(this.#logPath, 'a', 0o600);
+    const state = { hasEnded: false };
+    const onEnd = (): void => {
+      state.hasEnded = true;
+    };
     try {
       const child = spawn(program, [...args, this.#socketPath], {
         detached: true,
         stdio: ['ignore', log, log],
         cwd: '/',
-        env: { ...this.#options.environment },
+        env: { ...libraryPath(), ...this.#options.environment },
       });
-      // Its failure shows as nobody answering.
-      child.on('error', () => undefined);
+      child.on('error', onEnd).on('exit', onEnd);
       child.unref();
+      return state;
     } finally {
       closeSync(log);
     }
   }
+}
+
+/** Where this Node found its libraries, as on a machine that lacks one of them. */
+function libraryPath(): Record<string, string> {
+  const path = process.env['LD_LIBRARY_PATH'];
+  return path === undefined ? {} : { LD_LIBRARY_PATH: path };
 }
 
 function defaultCommand(): string[] {
