@@ -10,6 +10,8 @@ import type { Kubelet } from '#node/kubelet/kubelet.ts';
 import { simulatedNode } from '#node/kubelet/simulated.ts';
 import { SharedPods } from '#node/kubelet/sources/pod-source.ts';
 import type { SimulatedAnswers } from '#node/runtime/simulated/simulated-runtime.ts';
+import { SIMULATOR_USER } from './addons.ts';
+import { componentUser } from './component-user.ts';
 
 export interface SimulatedNodesDeps {
   readonly clientFor: (user: UserInfo) => Client;
@@ -35,9 +37,6 @@ interface SimulatedNode {
   readonly events: EventRecorder;
 }
 
-// The pods informer is one for all nodes, so it acts as the user that may see them all.
-const SHARED_USER: UserInfo = { username: 'system:simulator', groups: ['system:masters', 'system:authenticated'] };
-
 /** Nodes in this process: real kubelets, each its own user, on a runtime that pretends. */
 export class SimulatedNodes {
   readonly #deps: SimulatedNodesDeps;
@@ -51,7 +50,8 @@ export class SimulatedNodes {
   constructor(deps: SimulatedNodesDeps) {
     const { executor, log } = deps;
     this.#deps = deps;
-    this.#informers = new InformerFactory({ client: deps.clientFor(SHARED_USER), executor, log });
+    // The pods informer is one for all nodes, so it acts as a user that sees all pods, and nothing else.
+    this.#informers = new InformerFactory({ client: deps.clientFor(componentUser(SIMULATOR_USER)), executor, log });
     this.#pods = new SharedPods(this.#informers.informer(PODS));
   }
 

@@ -57,6 +57,8 @@ export class NodeAuthorizer implements Authorizer {
         return decideNode(nodeName, request);
       case '/pods':
         return this.#decidePod(nodeName, request);
+      case 'resource.k8s.io/resourceslices':
+        return this.#decideResourceSlice(nodeName, request);
       default:
         return undefined;
     }
@@ -77,7 +79,7 @@ export class NodeAuthorizer implements Authorizer {
 
   #decideStatusUpdate(nodeName: string, request: AuthorizationAttributes): AuthorizationDecision {
     const isWrite = request.verb === 'update' || request.verb === 'patch';
-    if (!isWrite && request.verb !== 'get') return none('can only get/update/patch this type');
+    if (!isWrite) return none('can only get/update/patch this type');
     return this.#decideByGraph(nodeName, request);
   }
 
@@ -90,9 +92,59 @@ export class NodeAuthorizer implements Authorizer {
     return this.#decideByGraph(nodeName, request);
   }
 
-  #decidePod(nodeName: string, request: AuthorizationAttributes): AuthorizationDecision | undefined {
-    if (request.verb !== 'get' || request.subresource !== '' || request.name === '') return undefined;
-    return this.#graph.isOnNode(nodeName, request) ? ALLOW : none(unrelated(nodeName));
+  /** Whose pods are written is for NodeRestriction to say: it sees the objects. */
+  #decidePod(nodeName: string, request: AuthorizationAttributes): AuthorizationDecision {
+    switch (request.subresource) {
+      case '':
+        return this.#decideWholePod(nodeName, request);
+      case 'status':
+        return request.verb === 'update' || request.verb === 'patch' ? ALLOW : none('');
+      case 'eviction':
+        return request.verb === 'create' ? ALLOW : none('');
+      default:
+        return none('');
+    }
+  }
+
+  #decideWholePod(nodeName: string, request: AuthorizationAttributes): AuthorizationDecision {
+    switch (request.verb) {
+      case 'get':
+        return this.#decideByGraph(nodeName, request);
+      case 'list':
+      case 'watch':
+        if (selects(request, 'spec.nodeName', nodeName)) return ALLOW;
+        if (request.name !== '') return this.#decideByGraph(nodeName, request);
+        return none('can only list/watch pods with spec.nodeName field selector');
+      case 'create':
+      case 'delete':
+        return ALLOW;
+      default:
+        return none('');
+    }
+  }
+
+  #decideResourceSlice(nodeName: string, request: AuthorizationAttributes): AuthorizationDecision {
+    if (request.subresource !== '') return none('cannot authorize ResourceSlice subresources');
+    switch (request.verb) {
+      case 'create':
+        return ALLOW;
+      case 'get':
+      case 'update':
+      case 'patch':
+      case 'delete':
+        return this.#decideByGraph(nodeName, request);
+      case 'watch':
+      case 'list':
+      case 'deletecollection':
+        return selects(request, 'nodeName', nodeName)
+          ? ALLOW
+          : none('can only list/watch/deletecollection resourceslices with nodeName field selector');
+      default:
+        return none(
+          'only the following verbs are allowed for a ResourceSlice: ' +
+            'get, watch, list, create, update, patch, delete, deletecollection',
+        );
+    }
   }
 
   #decideByGraph(nodeName: string, request: AuthorizationAttributes): AuthorizationDecision {
@@ -106,6 +158,10 @@ export class NodeAuthorizer implements Authorizer {
         return this.#graph.refersToVolume(nodeName, name);
       case 'volumeattachments':
         return this.#graph.isAttachedTo(nodeName, name);
+      case 'pods':
+        return this.#graph.isOnNode(nodeName, { namespace, name });
+      case 'resourceslices':
+        return this.#graph.offersSlice(nodeName, name);
       case 'secrets':
       case 'configmaps':
       case 'persistentvolumeclaims':
@@ -152,10 +208,20 @@ function decideCsiNode(nodeName: string, request: AuthorizationAttributes): Auth
   return ALLOW;
 }
 
-function decideNode(nodeName: string, request: AuthorizationAttributes): AuthorizationDecision | undefined {
-  if (!['get', 'list', 'watch'].includes(request.verb) || request.subresource !== '') return undefined;
-  if (request.name === nodeName) return ALLOW;
-  return request.name === ''
+/** Writes are limited to the node's own object by NodeRestriction. */
+function decideNode(nodeName: string, { verb, subresource, name }: AuthorizationAttributes): AuthorizationDecision {
+  const isUpdate = verb === 'update' || verb === 'patch';
+  if (subresource === 'status') return isUpdate ? ALLOW : none('');
+  if (subresource !== '') return none('');
+  if (isUpdate || verb === 'create') return ALLOW;
+  if (!['get', 'list', 'watch'].includes(verb)) return none('');
+  if (name === nodeName) return ALLOW;
+  return name === ''
     ? none(`node '${nodeName}' cannot read all nodes, only its own Node object`)
-    : none(`node '${nodeName}' cannot read '${request.name}', only its own Node object`);
+    : none(`node '${nodeName}' cannot read '${name}', only its own Node object`);
+}
+
+/** Whether the request is limited to objects whose field has that value. */
+function selects({ fieldSelector = [] }: AuthorizationAttributes, field: string, value: string): boolean {
+  return fieldSelector.some((term) => term.field === field && term.operator === '=' && term.value === value);
 }

@@ -1,6 +1,13 @@
-import type { PersistentVolume, Pod, VolumeAttachment } from '#api/generated/types.ts';
+import type {
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  ResourceSlice,
+  VolumeAttachment,
+} from '#api/generated/types.ts';
 import type { ResourceView } from '../server-parts.ts';
 import { podReferences, type ReferencedResource } from './pod-references.ts';
+import { volumeSecrets } from './volume-secrets.ts';
 
 /** Views that the graph is made of, by group and resource. */
 export type ViewOf = (group: string, resource: string) => ResourceView;
@@ -21,7 +28,10 @@ export class NodeGraph {
   /** Whether a pod on the node refers to the object. */
   refers(nodeName: string, target: { resource: ReferencedResource; namespace: string; name: string }): boolean {
     this.#load();
-    return this.#references.get(nodeName)?.has(referenceKey(target.namespace, target)) ?? false;
+    const references = this.#references.get(nodeName);
+    if (references === undefined) return false;
+    if (references.has(referenceKey(target.namespace, target))) return true;
+    return target.resource === 'secrets' && this.#isVolumeSecret(references, target);
   }
 
   /** Whether a pod on the node uses the claim that the volume is bound to. */
@@ -44,6 +54,33 @@ export class NodeGraph {
     // Safe: the view holds Pods.
     const object = this.#view('', 'pods').get(pod.name, pod.namespace) as Pod | undefined;
     return object?.spec?.nodeName === nodeName;
+  }
+
+  /** Whether the resource slice describes devices of the node. */
+  offersSlice(nodeName: string, slice: string): boolean {
+    // Safe: the view holds ResourceSlices.
+    const object = this.#view('resource.k8s.io', 'resourceslices').get(slice) as ResourceSlice | undefined;
+    return object?.spec.nodeName === nodeName;
+  }
+
+  /** Whether a volume that is bound to one of the claims names the secret. */
+  #isVolumeSecret(references: ReadonlyMap<string, number>, secret: { namespace: string; name: string }): boolean {
+    for (const key of references.keys()) {
+      const [resource, namespace, name = ''] = key.split('/');
+      if (resource !== 'persistentvolumeclaims') continue;
+      // Safe: the view holds PersistentVolumeClaims.
+      const claim = this.#view('', resource).get(name, namespace) as PersistentVolumeClaim | undefined;
+      const volumeName = claim?.spec?.volumeName ?? '';
+      if (volumeName === '') continue;
+      // Safe: the view holds PersistentVolumes.
+      const volume = this.#view('', 'persistentvolumes').get(volumeName) as PersistentVolume | undefined;
+      const bound = volume?.spec?.claimRef;
+      if (volume === undefined || bound?.namespace !== namespace || bound?.name !== name) continue;
+      if (volumeSecrets(volume).some((one) => one.namespace === secret.namespace && one.name === secret.name)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   #load(): void {

@@ -204,6 +204,7 @@ describe('bootstrapPolicy', () => {
 });
 
 describe('NodeAuthorizer', () => {
+  const onNode = (value: string) => ({ field: 'spec.nodeName', operator: '=' as const, value });
   const pod = (name: string, nodeName: string, secretName: string) => ({
     kind: 'Pod',
     apiVersion: 'v1',
@@ -227,7 +228,16 @@ describe('NodeAuthorizer', () => {
       kind: 'PersistentVolume',
       apiVersion: 'v1',
       metadata: { name: 'pv' },
-      spec: { claimRef: { namespace: 'a', name: 'data' } },
+      spec: {
+        claimRef: { namespace: 'a', name: 'data' },
+        csi: { driver: 'd', volumeHandle: 'h', nodeStageSecretRef: { namespace: 'storage', name: 'mount-key' } },
+      },
+    } as never);
+    views.put('', 'persistentvolumeclaims', {
+      kind: 'PersistentVolumeClaim',
+      apiVersion: 'v1',
+      metadata: { name: 'data', namespace: 'a' },
+      spec: { volumeName: 'pv' },
     } as never);
     return { views, authorizer: new NodeAuthorizer(new NodeGraph(views.view)) };
   }
@@ -262,6 +272,34 @@ describe('NodeAuthorizer', () => {
       false,
     ],
     ['the services', { verb: 'watch', resource: 'services' }, true],
+    ['its own pods', { verb: 'list', resource: 'pods', fieldSelector: [onNode('n1')] }, true],
+    ['a watch of its own pods', { verb: 'watch', resource: 'pods', fieldSelector: [onNode('n1')] }, true],
+    ['another node’s pods', { verb: 'list', resource: 'pods', fieldSelector: [onNode('n2')] }, false],
+    [
+      'pods that are not its own',
+      { verb: 'list', resource: 'pods', fieldSelector: [{ field: 'spec.nodeName', operator: '!=', value: 'n1' }] },
+      false,
+    ],
+    ['all pods', { verb: 'list', resource: 'pods' }, false],
+    ['one pod of its own by name', { verb: 'watch', resource: 'pods', namespace: 'a', name: 'mine' }, true],
+    ['one pod of another node by name', { verb: 'get', resource: 'pods', namespace: 'a', name: 'other' }, false],
+    ['pods it updates', { verb: 'update', resource: 'pods', namespace: 'a', name: 'mine' }, false],
+    ['all pods that it would delete', { verb: 'deletecollection', resource: 'pods', namespace: 'a' }, false],
+    ['a shell in its pod', { verb: 'create', resource: 'pods', subresource: 'exec', namespace: 'a' }, false],
+    ['all nodes', { verb: 'list', resource: 'nodes' }, false],
+    ['its own node deleted', { verb: 'delete', resource: 'nodes', name: 'n1' }, false],
+    ['a secret of its pod’s volume', { resource: 'secrets', name: 'mount-key', namespace: 'storage' }, true],
+    [
+      'its resource slices',
+      {
+        verb: 'watch',
+        resource: 'resourceslices',
+        group: 'resource.k8s.io',
+        fieldSelector: [{ field: 'nodeName', operator: '=', value: 'n1' }],
+      },
+      true,
+    ],
+    ['all resource slices', { verb: 'list', resource: 'resourceslices', group: 'resource.k8s.io' }, false],
     ['deployments', { verb: 'list', resource: 'deployments', group: 'apps' }, false],
   ] as [string, Partial<AuthorizationAttributes>, boolean][])('a node and %s', (_name, question, isAllowed) => {
     const { authorizer } = setUp();

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { KubeObject } from '#machinery/meta/types.ts';
+import type { FieldTerm } from '#machinery/selectors/field-selector.ts';
+import type { LabelRequirement } from '#machinery/selectors/label-selector.ts';
 
 /** Who is asking, as authentication found out (and impersonation may have changed). */
 export interface UserInfo {
@@ -175,6 +177,9 @@ export interface AuthorizationAttributes {
   readonly namespace: string;
   readonly name: string;
   readonly path: string;
+  /** What a list, watch or deletecollection is limited to; absent where nothing (readable) limits it. */
+  readonly fieldSelector?: readonly FieldTerm[];
+  readonly labelSelector?: readonly LabelRequirement[];
 }
 
 export type AuthorizationDecision =

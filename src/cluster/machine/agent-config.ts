@@ -7,8 +7,10 @@ export interface AgentConfig {
   readonly runtime: 'containerd' | 'process';
   /** Kubeconfig of `system:node:NAME`. */
   readonly kubeconfig: string;
-  /** Kubeconfig of `system:kube-proxy`, for proxy, routes and DNS. */
-  readonly networkKubeconfig: string;
+  /** Kubeconfig of `system:kube-proxy`, for proxy and routes. */
+  readonly proxyKubeconfig: string;
+  /** Kubeconfig of `system:coredns`. */
+  readonly dnsKubeconfig: string;
   /** PEM files of the kubelet's HTTPS port. */
   readonly servingCertificate: string;
   readonly servingKey: string;

@@ -1,6 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { KeyPair } from '#apiserver/pki/certificate.ts';
 import { PAUSE_IMAGE } from '#node/image/local-images.ts';
+import { DNS_USER } from '../addons.ts';
 import type { ControlPlane } from '../control-plane.ts';
 import type { DataDirectory } from '../data-directory.ts';
 import { addressAt, type ClusterSettings } from '../settings.ts';
@@ -36,17 +38,16 @@ export function writeNodeFiles(options: {
     organizations: ['system:nodes'],
     names: [nodeName, nodeIp, '127.0.0.1', 'localhost'],
   });
-  const networkClient = pki.issueClient({ commonName: 'system:kube-proxy', organizations: ['system:node-proxier'] });
+  const kubeconfigOf = (user: string, client: KeyPair) => controlPlane.kubeconfigFor(user, client, serverUrl);
+  const proxyClient = pki.issueClient({ commonName: 'system:kube-proxy', organizations: ['system:node-proxier'] });
   const path = join(folder, 'agent.json');
   writeAgentConfig(path, {
     nodeName,
     nodeIp,
     runtime: options.runtime,
-    kubeconfig: put(
-      'kubelet.conf',
-      controlPlane.kubeconfigFor(`system:node:${nodeName}`, pki.issueNode(nodeName), serverUrl),
-    ),
-    networkKubeconfig: put('network.conf', controlPlane.kubeconfigFor('system:kube-proxy', networkClient, serverUrl)),
+    kubeconfig: put('kubelet.conf', kubeconfigOf(`system:node:${nodeName}`, pki.issueNode(nodeName))),
+    proxyKubeconfig: put('kube-proxy.conf', kubeconfigOf('system:kube-proxy', proxyClient)),
+    dnsKubeconfig: put('dns.conf', kubeconfigOf(DNS_USER, pki.issueClient({ commonName: DNS_USER }))),
     servingCertificate: put('pki/kubelet.crt', serving.certificate),
     servingKey: put('pki/kubelet.key', serving.key),
     clientCa: put('pki/ca.crt', pki.ca.certificate),

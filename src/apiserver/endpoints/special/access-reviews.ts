@@ -1,15 +1,13 @@
-import { invalidValue, required, type FieldError } from '#machinery/field/field-error.ts';
-import { FieldPath } from '#machinery/field/field-path.ts';
-import { badRequest, invalid } from '#machinery/errors/status-error.ts';
+import { badRequest } from '#machinery/errors/status-error.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import {
   jsonResponse,
-  type AuthorizationAttributes,
   type Authorizer,
   type Handler,
   type RequestContext,
   type UserInfo,
 } from '../../pipeline/types.ts';
+import { reviewQuestion } from './access-review-question.ts';
 import { fields, readObject, text, texts } from './body.ts';
 
 const GROUP = 'authorization.k8s.io';
@@ -29,8 +27,8 @@ export function accessReviewHandlers(authorizer: Authorizer): Map<string, Handle
       `${GROUP}/localsubjectaccessreviews`,
       async (context) => {
         const review = await readObject(context, { apiVersion: API_VERSION, kind: 'LocalSubjectAccessReview' });
-        checkNamespace(review, context.info.namespace);
-        return answer(review, { user: subjectOf(review), authorizer });
+        const local = { ...review, metadata: inNamespace(review, context.info.namespace) };
+        return answer(local, { user: subjectOf(review), authorizer });
       },
     ],
     [
@@ -48,12 +46,13 @@ async function answer(
   review: KubeObject & Record<string, unknown>,
   options: { user: UserInfo; authorizer: Authorizer },
 ) {
-  const question = attributesOf(review, options.user);
-  const decision = await options.authorizer.authorize(question);
+  const { attributes, evaluationError } = reviewQuestion(review, options.user);
+  const decision = await options.authorizer.authorize(attributes);
   const status = {
     allowed: decision.type === 'allow',
     ...(decision.type === 'deny' && { denied: true }),
     ...(decision.reason !== '' && { reason: decision.reason }),
+    ...(evaluationError !== '' && { evaluationError }),
   };
   return jsonResponse(201, reviewObject(review, status));
 }
@@ -84,57 +83,9 @@ function subjectOf(review: Record<string, unknown>): UserInfo {
   };
 }
 
-function attributesOf(review: KubeObject & Record<string, unknown>, user: UserInfo): AuthorizationAttributes {
-  const spec = fields(review['spec']);
-  validate(review, spec);
-  const resource = spec['resourceAttributes'];
-  const base = { group: '', version: '', resource: '', subresource: '', namespace: '', name: '', path: '' };
-  if (resource === undefined || resource === null) {
-    const { path, verb } = fields(spec['nonResourceAttributes']);
-    return { ...base, user, isResourceRequest: false, path: text(path), verb: text(verb) };
-  }
-  const asked = fields(resource);
-  return {
-    ...base,
-    user,
-    isResourceRequest: true,
-    verb: text(asked['verb']),
-    group: text(asked['group']),
-    version: text(asked['version']),
-    resource: text(asked['resource']),
-    subresource: text(asked['subresource']),
-    namespace: text(asked['namespace']),
-    name: text(asked['name']),
-  };
-}
-
-function validate(review: KubeObject, spec: Record<string, unknown>): void {
-  const path = new FieldPath('spec');
-  const errors: FieldError[] = [];
-  const hasResource = spec['resourceAttributes'] !== undefined && spec['resourceAttributes'] !== null;
-  const hasPath = spec['nonResourceAttributes'] !== undefined && spec['nonResourceAttributes'] !== null;
-  if (hasResource && hasPath) {
-    const detail = 'cannot be specified in combination with resourceAttributes';
-    errors.push(invalidValue(path.child('nonResourceAttributes'), spec['nonResourceAttributes'], detail));
-  }
-  if (!hasResource && !hasPath) {
-    const detail = 'exactly one of nonResourceAttributes or resourceAttributes must be specified';
-    errors.push(invalidValue(path.child('resourceAttributes'), spec['nonResourceAttributes'] ?? null, detail));
-  }
-  const isSelf = review.kind.startsWith('Self');
-  if (!isSelf && text(spec['user']) === '' && texts(spec['groups']).length === 0) {
-    errors.push(required(path.child('user'), 'at least one of user or group must be specified'));
-  }
-  if (errors.length === 0) return;
-  const causes = errors.map((error) => ({ ...error, text: `${error.field}: ${error.message}` }));
-  throw invalid({ group: GROUP, kind: review.kind, name: '' }, causes);
-}
-
-function checkNamespace(review: Record<string, unknown>, namespace: string): void {
-  const asked = fields(fields(review['spec'])['resourceAttributes'])['namespace'];
-  if (text(asked) === namespace) return;
-  throw badRequest(
-    'spec.resourceAttributes.namespace must match namespace: ' +
-      `the namespace of the provided object does not match the namespace sent on the request`,
-  );
+/** A namespaced object that names no namespace gets the request's; one that names another is refused. */
+function inNamespace({ metadata }: KubeObject, namespace: string): KubeObject['metadata'] {
+  if (metadata.namespace === undefined || metadata.namespace === '') return { ...metadata, namespace };
+  if (metadata.namespace === namespace) return metadata;
+  throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
 }

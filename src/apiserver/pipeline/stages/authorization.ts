@@ -1,4 +1,6 @@
 import { forbidden } from '#machinery/errors/status-error.ts';
+import { parseFieldSelector } from '#machinery/selectors/field-selector.ts';
+import { parseLabelSelector, SelectorError } from '#machinery/selectors/label-selector.ts';
 import type { AuthorizationAttributes, Authorizer, RequestContext, Stage } from '../types.ts';
 
 /** Asks whether this user may do this; 403 in upstream's words where not. */
@@ -15,8 +17,13 @@ export function authorization(authorizer: Authorizer): Stage {
   };
 }
 
-export function attributesOf({ info, user }: Pick<RequestContext, 'info' | 'user'>): AuthorizationAttributes {
+export function attributesOf({
+  info,
+  user,
+  request,
+}: Pick<RequestContext, 'info' | 'user' | 'request'>): AuthorizationAttributes {
   return {
+    ...(SELECTING_VERBS.has(info.verb) && info.isResourceRequest ? selectorsOf(request.query) : undefined),
     user,
     verb: info.verb,
     isResourceRequest: info.isResourceRequest,
@@ -28,6 +35,31 @@ export function attributesOf({ info, user }: Pick<RequestContext, 'info' | 'user
     name: info.name,
     path: info.path,
   };
+}
+
+// Elsewhere the server pays no heed to selectors, so they must not count here either.
+const SELECTING_VERBS: ReadonlySet<string> = new Set(['list', 'watch', 'deletecollection']);
+
+/** Selectors that cannot be read are left out: the question is then about everything, and the request fails later. */
+function selectorsOf(query: URLSearchParams): Pick<AuthorizationAttributes, 'fieldSelector' | 'labelSelector'> {
+  const fields = query.get('fieldSelector');
+  const labels = query.get('labelSelector');
+  const fieldSelector = fields === null ? undefined : readable(() => parseFieldSelector(fields).terms);
+  const labelSelector = labels === null ? undefined : readable(() => parseLabelSelector(labels).requirements);
+  return {
+    ...(fieldSelector === undefined ? {} : { fieldSelector }),
+    ...(labelSelector === undefined ? {} : { labelSelector }),
+  };
+}
+
+function readable<T>(parse: () => readonly T[]): readonly T[] | undefined {
+  try {
+    const terms = parse();
+    return terms.length === 0 ? undefined : terms;
+  } catch (error) {
+    if (error instanceof SelectorError) return undefined;
+    throw error;
+  }
 }
 
 export function forbiddenText(attributes: AuthorizationAttributes, reason: string): string {

@@ -116,7 +116,7 @@ describe('KubeletServer', () => {
   test('refuses whom the authorizer does not know, in upstream words', async () => {
     expect(await ask('/pods', { as: somebody })).toEqual({
       status: 403,
-      body: 'Forbidden (user=somebody, verb=get, resource=nodes, subresource(s)=[pods])\n',
+      body: 'Forbidden (user=somebody, verb=get, resource=nodes, subresource(s)=[pods proxy])\n',
     });
   });
 
@@ -174,5 +174,6 @@ describe('KubeletServer', () => {
     expect(body).toContain('container_memory_working_set_bytes{container="main",namespace="default",pod="web"} 0');
     expect(body).toContain('resource_scrape_error 0');
     expect(await ask('/nothing', { as: apiServer })).toEqual({ status: 404, body: '404 page not found' });
+    expect((await ask('/exec/%zz/web/main', { as: apiServer })).status).toBe(404);
   });
 });

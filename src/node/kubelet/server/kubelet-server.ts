@@ -118,13 +118,12 @@ export class KubeletServer {
     const route = parseRoute(url.pathname);
     if (route === undefined) throw new HttpProblem(404, '404 page not found');
     if (trusted.includes(user.name)) return;
-    const action = actionOf(route, request.method ?? 'GET');
-    if (auth !== undefined && (await auth.authorize(user, action))) return;
-    const { verb, subresource } = action;
-    throw new HttpProblem(
-      403,
-      `Forbidden (user=${user.name}, verb=${verb}, resource=nodes, subresource(s)=[${subresource}])\n`,
-    );
+    const { verb, subresources } = actionOf(route, request.method ?? 'GET');
+    for (const subresource of subresources) {
+      if (auth !== undefined && (await auth.authorize(user, { verb, subresource }))) return;
+    }
+    const what = `verb=${verb}, resource=nodes, subresource(s)=[${subresources.join(' ')}]`;
+    throw new HttpProblem(403, `Forbidden (user=${user.name}, ${what})\n`);
   }
 }
 

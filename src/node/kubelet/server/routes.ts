@@ -1,5 +1,3 @@
-import type { KubeletAction } from './authentication.ts';
-
 /** What a request to the kubelet means. */
 export type KubeletRoute =
   | { readonly type: 'healthz' }
@@ -25,10 +23,9 @@ export interface ContainerTarget extends PodTarget {
 
 /** Reads the path; undefined where the kubelet has nothing there. */
 export function parseRoute(path: string): KubeletRoute | undefined {
-  const [first = '', ...rest] = path
-    .split('/')
-    .filter((part) => part !== '')
-    .map(decodeURIComponent);
+  const parts = decodedParts(path);
+  if (parts === undefined) return undefined;
+  const [first = '', ...rest] = parts;
   switch (first) {
     case 'healthz':
       return { type: 'healthz' };
@@ -60,18 +57,32 @@ export function parseRoute(path: string): KubeletRoute | undefined {
   }
 }
 
-/** Under which part of `nodes` the API server is asked about it. */
-export function actionOf(route: KubeletRoute, method: string): KubeletAction {
+/** The parts of a path; undefined where one is badly escaped. */
+function decodedParts(path: string): string[] | undefined {
+  try {
+    return path
+      .split('/')
+      .filter((part) => part !== '')
+      .map(decodeURIComponent);
+  } catch (error) {
+    if (error instanceof URIError) return undefined;
+    throw error;
+  }
+}
+
+/** Under which parts of `nodes` the API server is asked about it, in turn: one of them allowed is enough. */
+export function actionOf(route: KubeletRoute, method: string): { verb: string; subresources: readonly string[] } {
   const verbs: Record<string, string> = { GET: 'get', HEAD: 'get', POST: 'create', PUT: 'update', DELETE: 'delete' };
   const verb = verbs[method] ?? 'get';
   switch (route.type) {
     case 'stats':
     case 'metrics':
+      return { verb, subresources: [route.type] };
     case 'pods':
     case 'healthz':
-      return { verb, subresource: route.type };
+      return { verb, subresources: [route.type, 'proxy'] };
     default:
-      return { verb, subresource: 'proxy' };
+      return { verb, subresources: ['proxy'] };
   }
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Route } from '../routes.ts';
+import { NftablesBackend } from './nftables-backend.ts';
 import { renderBase, renderChanges } from './render.ts';
 
 const OPTIONS = { clusterCidr: '10.244.0.0/16', localServiceIps: ['10.96.0.10'] };
@@ -67,7 +68,52 @@ describe('nftables rendering', () => {
     expect(script.indexOf('delete chain')).toBeLessThan(script.indexOf('add chain'));
   });
 
+  test('endpoints that stay keep their chains and the clients they remember', () => {
+    const previous = { ...ROUTE, affinitySeconds: 60 };
+    const [first, second] = previous.endpoints;
+    const third = { ip: '10.244.0.4', port: 8080, nodeName: 'a' };
+    const next = { ...previous, endpoints: [second, third].filter((one) => one !== undefined), externalEndpoints: [] };
+    const script = renderChanges([{ previous, next }], OPTIONS);
+    const lines = script.split('\n');
+    expect(lines.filter((line) => line.startsWith('delete set'))).toHaveLength(1);
+    expect(lines.filter((line) => line.startsWith('add set'))).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('dnat to'))).toEqual([
+      expect.stringContaining(`dnat to ${third.ip}:8080`),
+    ]);
+    expect(lines.filter((line) => / saddr @aff-/.test(line))).toHaveLength(2);
+    expect(first?.ip).toBe('10.244.0.2');
+  });
+
+  test('another affinity time makes the endpoints anew', () => {
+    const script = renderChanges([{ previous: { ...ROUTE, affinitySeconds: 60 }, next: ROUTE }], OPTIONS);
+    expect(script.split('\n').filter((line) => line.startsWith('delete set'))).toHaveLength(2);
+    expect(script).not.toContain('add set');
+  });
+
   test('no change renders to nothing', () => {
     expect(renderChanges([], OPTIONS)).toBe('');
+  });
+});
+
+describe('NftablesBackend', () => {
+  test('hairpins hold the addresses of the endpoints there are, and of no others', async () => {
+    const scripts: string[] = [];
+    const backend = new NftablesBackend({
+      run: async (_command, _args, options) => {
+        scripts.push(String(options?.input ?? ''));
+        return { stdout: '', stderr: '' };
+      },
+      options: OPTIONS,
+    });
+    const other = { ...ROUTE, id: 'default/other:http', clusterIps: ['10.96.0.8'], nodePort: 0 };
+    await backend.apply([{ next: ROUTE }, { next: other }]);
+    expect(scripts.at(-1)).toContain('add element ip tiphys-proxy hairpins { 10.244.0.2 . 10.244.0.2, 10.244.0.3 . 10');
+    await backend.apply([{ previous: ROUTE }]);
+    expect(scripts.at(-1)).not.toContain('hairpins');
+    const next = { ...other, endpoints: other.endpoints.slice(0, 1) };
+    await backend.apply([{ previous: other, next }]);
+    expect(scripts.at(-1)).toContain('delete element ip tiphys-proxy hairpins { 10.244.0.3 . 10.244.0.3 }');
+    await backend.apply([{ previous: next }]);
+    expect(scripts.at(-1)).toContain('delete element ip tiphys-proxy hairpins { 10.244.0.2 . 10.244.0.2 }');
   });
 });

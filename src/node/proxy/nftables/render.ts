@@ -62,15 +62,42 @@ export function renderRemoval(): string {
 }
 
 /**
- * The transaction that turns `previous` routes into `next` ones. New chains come first, then the map elements are
- * moved over, then old chains go: the kernel applies it as one step, so no connection sees a half-made state.
+ * The transaction that turns `previous` routes into `next` ones. Old map elements and chains go first, then new chains
+ * come, then the elements that lead to them: the kernel applies it as one step, so no connection sees a half-made state.
+ * Chains of endpoints that stay are left alone, and with them the memory of which clients they have.
  */
 export function renderChanges(changes: readonly RouteChange[], options: RenderOptions): string {
   const lines: string[] = [];
   for (const { previous } of changes) if (previous !== undefined) lines.push(...renderUnlink(previous));
-  for (const { previous } of changes) if (previous !== undefined) lines.push(...renderDeletion(previous));
-  for (const { next } of changes) if (next !== undefined) lines.push(...renderAddition(next, options));
+  for (const { previous, next } of changes) {
+    if (previous !== undefined) lines.push(...renderDeletion(previous, keptEndpoints(previous, next)));
+  }
+  for (const { previous, next } of changes) {
+    if (next !== undefined) lines.push(...renderAddition(next, keptEndpoints(previous, next), options));
+  }
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+}
+
+/** Pairs of an address with itself that must be masqueraded, because a pod may reach itself through its Service. */
+export function renderHairpins(change: { added: readonly string[]; removed: readonly string[] }): string {
+  const line = (verb: string, ips: readonly string[]) =>
+    ips.length === 0
+      ? ''
+      : `${verb} element ip ${PROXY_TABLE} hairpins { ${ips.map((ip) => `${ip} . ${ip}`).join(', ')} }\n`;
+  return line('delete', change.removed) + line('add', change.added);
+}
+
+/** The addresses of a route's endpoints, each once. */
+export function endpointIps(route: Route): string[] {
+  return [...new Set(allEndpoints(route).map(({ ip }) => ip))];
+}
+
+/** Names of the endpoint chains that are the same before and after. */
+function keptEndpoints(previous: Route | undefined, next: Route | undefined): ReadonlySet<string> {
+  if (previous === undefined || next === undefined) return new Set();
+  if (previous.affinitySeconds !== next.affinitySeconds) return new Set();
+  const before = new Set(allEndpoints(previous).map((endpoint) => endpointChain(previous, endpoint)));
+  return before.intersection(new Set(allEndpoints(next).map((endpoint) => endpointChain(next, endpoint))));
 }
 
 interface MapElement {
@@ -128,11 +155,13 @@ function renderUnlink(route: Route): string[] {
   return elementsOf(route).map(({ map, key }) => `delete element ip ${PROXY_TABLE} ${map} { ${key} }`);
 }
 
-function renderDeletion(route: Route): string[] {
+function renderDeletion(route: Route, kept: ReadonlySet<string>): string[] {
   const chains: string[] = [];
   if (hasExternalChain(route)) chains.push(chainName('ext', route.id));
   if (route.endpoints.length > 0) chains.push(chainName('svc', route.id));
-  const endpoints = allEndpoints(route).map((endpoint) => endpointChain(route, endpoint));
+  const endpoints = allEndpoints(route)
+    .map((endpoint) => endpointChain(route, endpoint))
+    .filter((chain) => !kept.has(chain));
   // Rules refer to chains further on: empty them all before the first is deleted.
   const affinity = route.affinitySeconds > 0 ? endpoints.map((chain) => affinitySet(chain)) : [];
   return [
@@ -142,9 +171,11 @@ function renderDeletion(route: Route): string[] {
   ];
 }
 
-function renderAddition(route: Route, options: RenderOptions): string[] {
+function renderAddition(route: Route, kept: ReadonlySet<string>, options: RenderOptions): string[] {
   const lines: string[] = [];
-  for (const endpoint of allEndpoints(route)) lines.push(...renderEndpoint(route, endpoint));
+  for (const endpoint of allEndpoints(route)) {
+    if (!kept.has(endpointChain(route, endpoint))) lines.push(...renderEndpoint(route, endpoint));
+  }
   if (route.endpoints.length > 0) {
     const chain = chainName('svc', route.id);
     lines.push(`add chain ip ${PROXY_TABLE} ${chain}`);
@@ -181,8 +212,6 @@ function renderEndpoint(route: Route, endpoint: RouteEndpoint): string[] {
     lines.push(`add set ip ${PROXY_TABLE} ${affinitySet(chain)} { type ipv4_addr; ${flags} }`);
   }
   lines.push(`add chain ip ${PROXY_TABLE} ${chain}`);
-  // Elements of `hairpins` stay when an endpoint goes: they only matter for packets from an address to itself.
-  lines.push(`add element ip ${PROXY_TABLE} hairpins { ${endpoint.ip} . ${endpoint.ip} }`);
   if (route.affinitySeconds > 0) {
     lines.push(`add rule ip ${PROXY_TABLE} ${chain} update @${affinitySet(chain)} { ip saddr }`);
   }

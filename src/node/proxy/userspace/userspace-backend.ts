@@ -1,37 +1,30 @@
-import { createServer, connect, type Server, type Socket } from 'node:net';
+import type { Clock } from '#machinery/clock/clock.ts';
 import type { Logger } from '#machinery/log/logger.ts';
 import type { Random } from '#machinery/random/random.ts';
 import type { ProxyBackend, RouteChange } from '../backend.ts';
-import type { Route, RouteEndpoint } from '../routes.ts';
+import type { Route } from '../routes.ts';
+import { EndpointChoice } from './endpoint-choice.ts';
+import type { ServiceAddress, ServiceListener } from './listener.ts';
+import { TcpListener } from './tcp-listener.ts';
+import { UdpListener } from './udp-listener.ts';
 
-/** A peer that does not answer within this time counts as gone, and the next endpoint is tried. */
-const CONNECT_TIMEOUT_MS = 3_000;
-/** Connections that wait to be accepted, per listener. */
-const BACKLOG = 512;
-/** Connections under way, per listener; more are refused rather than eating the process's file descriptors. */
-const CONNECTIONS_MAX = 1_024;
-
-interface Listener {
-  readonly server: Server;
-  readonly sockets: Set<Socket>;
-  route: Route;
-  isExternal: boolean;
+interface Place extends ServiceAddress {
+  readonly protocol: 'tcp' | 'udp';
+  readonly isExternal: boolean;
 }
 
 /**
- * Service routing without root: a listener for each cluster IP and port that this user may bind (with a service
- * range inside 127.0.0.0/8, all ports from 1024 up), and for each node port. TCP only; what cannot be bound is logged
- * once and stays unserved.
+ * Service routing without root: a TCP or UDP listener for each cluster IP and port that this user may bind (with a
+ * service range inside 127.0.0.0/8, all ports from 1024 up), and for each node port. What cannot be bound is logged once
+ * and stays unserved; so does SCTP.
  */
 export class UserspaceBackend implements ProxyBackend {
   readonly name = 'userspace';
-  readonly #log: Logger;
-  readonly #random: Random;
-  readonly #listeners = new Map<string, Listener>();
+  readonly #deps: { log: Logger; clock: Clock; random: Random };
+  readonly #listeners = new Map<string, ServiceListener>();
 
-  constructor(deps: { log: Logger; random: Random }) {
-    this.#log = deps.log;
-    this.#random = deps.random;
+  constructor(deps: { log: Logger; clock: Clock; random: Random }) {
+    this.#deps = deps;
   }
 
   async start(): Promise<void> {
@@ -39,95 +32,55 @@ export class UserspaceBackend implements ProxyBackend {
   }
 
   async apply(changes: readonly RouteChange[]): Promise<void> {
-    const wanted = new Map<string, { route: Route; isExternal: boolean }>();
+    const wanted = new Map<string, { route: Route; place: Place }>();
     const unwanted = new Set<string>();
-    for (const { previous } of changes) for (const { address } of addressesOf(previous)) unwanted.add(address);
+    for (const { previous } of changes) for (const place of placesOf(previous)) unwanted.add(keyOf(place));
     for (const { next } of changes) {
-      for (const { address, isExternal } of addressesOf(next)) {
-        if (next !== undefined) wanted.set(address, { route: next, isExternal });
-        unwanted.delete(address);
+      for (const place of placesOf(next)) {
+        if (next !== undefined) wanted.set(keyOf(place), { route: next, place });
+        unwanted.delete(keyOf(place));
       }
     }
-    for (const address of unwanted) await this.#close(address);
-    for (const [address, { route, isExternal }] of wanted) {
-      const listener = this.#listeners.get(address);
-      if (listener === undefined) await this.#open(address, route, isExternal);
-      else listener.route = route;
+    for (const key of unwanted) await this.#close(key);
+    for (const [key, { route, place }] of wanted) {
+      const listener = this.#listeners.get(key);
+      if (listener === undefined) await this.#open(key, place, route);
+      else listener.choice.route = route;
     }
   }
 
   async stop(): Promise<void> {
-    for (const address of this.#listeners.keys()) await this.#close(address);
+    for (const key of this.#listeners.keys()) await this.#close(key);
   }
 
-  #open(address: string, route: Route, isExternal: boolean): Promise<void> {
-    const server = createServer({ allowHalfOpen: true });
-    const listener: Listener = { server, sockets: new Set(), route, isExternal };
-    server.maxConnections = CONNECTIONS_MAX;
-    server.on('connection', (socket) => this.#accept(listener, socket));
-    return new Promise((resolve) => {
-      server.once('error', (error) => {
-        this.#log.warn('cannot serve a service address', { address, service: route.id, error: error.message });
-        resolve();
-      });
-      const { host, port } = splitAddress(address);
-      server.listen({ host, port, backlog: BACKLOG }, () => {
-        this.#listeners.set(address, listener);
-        resolve();
-      });
-    });
-  }
-
-  #close(address: string): Promise<void> {
-    const listener = this.#listeners.get(address);
-    if (listener === undefined) return Promise.resolve();
-    this.#listeners.delete(address);
-    for (const socket of listener.sockets) socket.destroy();
-    return new Promise((resolve) => {
-      listener.server.close(() => resolve());
-    });
-  }
-
-  #accept(listener: Listener, client: Socket): void {
-    listener.sockets.add(client);
-    client.on('close', () => listener.sockets.delete(client));
-    client.on('error', () => client.destroy());
-    const candidates = listener.isExternal ? listener.route.externalEndpoints : listener.route.endpoints;
-    const start = candidates.length === 0 ? 0 : this.#random.int(candidates.length);
-    this.#dial(client, candidates, { start, attempt: 0 });
-  }
-
-  /** Tries the endpoints in turn from a random one; the client waits unread meanwhile. */
-  #dial(client: Socket, candidates: readonly RouteEndpoint[], turn: { start: number; attempt: number }): void {
-    const target = candidates[(turn.start + turn.attempt) % Math.max(candidates.length, 1)];
-    if (target === undefined || turn.attempt >= candidates.length || client.destroyed) {
-      client.resetAndDestroy();
-      return;
+  async #open(key: string, place: Place, route: Route): Promise<void> {
+    const { log, clock } = this.#deps;
+    const choice = new EndpointChoice({ route, isExternal: place.isExternal }, this.#deps);
+    const listener = place.protocol === 'tcp' ? new TcpListener(choice) : new UdpListener(choice, clock);
+    try {
+      await listener.open(place);
+      this.#listeners.set(key, listener);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.warn('cannot serve a service address', { address: key, service: route.id, error: reason });
     }
-    const upstream = connect({ host: target.ip, port: target.port, allowHalfOpen: true });
-    upstream.setTimeout(CONNECT_TIMEOUT_MS, () => upstream.destroy(new Error('connect timeout')));
-    const onFailure = () => this.#dial(client, candidates, { start: turn.start, attempt: turn.attempt + 1 });
-    upstream.once('error', onFailure);
-    upstream.once('connect', () => {
-      upstream.off('error', onFailure);
-      upstream.setTimeout(0);
-      upstream.on('error', () => client.destroy());
-      upstream.on('close', () => client.destroy());
-      client.on('close', () => upstream.destroy());
-      client.pipe(upstream);
-      upstream.pipe(client);
-    });
+  }
+
+  async #close(key: string): Promise<void> {
+    const listener = this.#listeners.get(key);
+    this.#listeners.delete(key);
+    await listener?.close();
   }
 }
 
-function addressesOf(route: Route | undefined): { address: string; isExternal: boolean }[] {
-  if (route === undefined || route.protocol !== 'tcp') return [];
-  const addresses = route.clusterIps.map((ip) => ({ address: `${ip}:${route.port}`, isExternal: false }));
-  if (route.nodePort > 0) addresses.push({ address: `127.0.0.1:${route.nodePort}`, isExternal: true });
-  return addresses;
+function placesOf(route: Route | undefined): Place[] {
+  if (route === undefined || route.protocol === 'sctp') return [];
+  const { protocol, port, nodePort } = route;
+  const places: Place[] = route.clusterIps.map((host) => ({ host, port, protocol, isExternal: false }));
+  if (nodePort > 0) places.push({ host: '127.0.0.1', port: nodePort, protocol, isExternal: true });
+  return places;
 }
 
-function splitAddress(address: string): { host: string; port: number } {
-  const colon = address.lastIndexOf(':');
-  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+function keyOf({ protocol, host, port }: Place): string {
+  return `${protocol}:${host}:${port}`;
 }
