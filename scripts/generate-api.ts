@@ -376,6 +376,13 @@ function constantName(resource: ResourceFacts): string {
   };
   const named = special[`${resource.group}/${resource.version}`];
   if (named !== undefined) return named;
+  // Versions that are off by default say so in their names.
+  return /\d+(?:alpha|beta)\d+$/.test(resource.version)
+    ? `${stableConstantName(resource)}_${resource.version.toUpperCase()}`
+    : stableConstantName(resource);
+}
+
+function stableConstantName(resource: ResourceFacts): string {
   const words = resource.kind
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
     .replace(/([A-Z])([A-Z][a-z])/g, '$1_$2')

@@ -268,9 +268,7 @@ class Parts implements ServerParts {
   view(group: string, resource: string): ResourceView {
     const definition = this.registry
       .all()
-      .find(
-        (candidate) => candidate.group === group && candidate.resource === resource && candidate.storedAs === undefined,
-      );
+      .find((candidate) => candidate.group === group && candidate.resource === resource);
     const cache = this.#hub.loadedCache(definition?.storagePrefix ?? '');
     if (cache === undefined) throw new Error(`resource "${resource}" of group "${group}" is not stored`);
     return viewOf(cache);

@@ -1,4 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { FeatureGates, OptionError, parseFeatureGates } from '#api/features/feature-gates.ts';
+import { parseRuntimeConfig, type RuntimeConfig, servedResources } from '#api/features/runtime-config.ts';
+import { RESOURCE_TABLE } from '#api/generated/resource-table.ts';
 import { type DataDirectory, dataDirectoryAt, defaultDataDirectory } from '#cluster/data-directory.ts';
 import { type ClusterState, isAlive, readState } from '#cluster/machine/state-file.ts';
 import { CliError } from './cli-error.ts';
@@ -12,6 +15,45 @@ export function currentUid(): number | undefined {
 export function withDataDir(command: Command): Command {
   const fallback = defaultDataDirectory(process.env, currentUid());
   return command.option('--data-dir <path>', 'the data directory, which names the cluster', fallback);
+}
+
+export interface ApiFlags {
+  readonly runtimeConfig?: RuntimeConfig;
+  readonly featureGates?: Readonly<Record<string, boolean>>;
+}
+
+/** Adds the flags that say which parts of the API a server has besides the stable ones. */
+export function withApiFlags(command: Command): Command {
+  return command
+    .option(
+      '--runtime-config <pairs>',
+      'versions of the API to serve or not: api/all, api/beta, api/alpha, GROUP/VERSION[/RESOURCE], =true or =false',
+      (text: string, before: RuntimeConfig = {}) =>
+        checked(() => {
+          const runtimeConfig = { ...before, ...parseRuntimeConfig(text) };
+          servedResources(RESOURCE_TABLE, { runtimeConfig, gates: new FeatureGates() });
+          return runtimeConfig;
+        }),
+    )
+    .option(
+      '--feature-gates <pairs>',
+      'features to switch on or off: NAME=true or NAME=false, with commas between them',
+      (text: string, before: Record<string, boolean> = {}) =>
+        checked(() => {
+          const featureGates = { ...before, ...parseFeatureGates(text) };
+          // Refuses what is unknown or locked.
+          return new FeatureGates(featureGates).list().length > 0 ? featureGates : {};
+        }),
+    );
+}
+
+function checked<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof OptionError) throw new InvalidArgumentError(error.message);
+    throw error;
+  }
 }
 
 /** A port number; 0 lets the system choose. */

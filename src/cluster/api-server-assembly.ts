@@ -1,4 +1,5 @@
-import { ResourceRegistry } from '#api/registry/registry.ts';
+import { FeatureGates } from '#api/features/feature-gates.ts';
+import { builtinResources, ResourceRegistry } from '#api/registry/registry.ts';
 import { builtinDescriptions } from '#api/schema/descriptions.ts';
 import { builtinSchemas } from '#api/schema/load.ts';
 import { protobufMessageOf, protobufTable } from '#api/schema/protobuf.ts';
@@ -7,8 +8,10 @@ import { createSecurity, type SecurityOptions } from '#apiserver/security.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
 import type { Logger } from '#machinery/log/logger.ts';
 import type { Store } from '#store/store.ts';
+import type { ApiChoice } from './api-choice.ts';
 
-export interface AssemblyOptions extends Omit<SecurityOptions, 'externalAddress' | 'serviceCidrs'> {
+export interface AssemblyOptions extends ApiChoice, Omit<SecurityOptions, 'externalAddress' | 'serviceCidrs'> {
+  /** One range, or two of different families with a comma between them. */
   readonly serviceCidr: string;
   /** `127.0.0.1:6443`. */
   readonly advertisedAddress: string;
@@ -24,15 +27,16 @@ export async function assembleApiServer(
   options: AssemblyOptions,
   deps: { store: Store; executor: Executor; log: Logger },
 ): Promise<AssembledServer> {
-  const { serviceCidr, advertisedAddress, ...rest } = options;
+  const { serviceCidr, advertisedAddress, runtimeConfig = {}, featureGates, ...rest } = options;
+  const gates = new FeatureGates(featureGates);
   const security = createSecurity({
     ...rest,
-    serviceCidrs: [serviceCidr],
+    serviceCidrs: serviceCidr.split(','),
     externalAddress: () => advertisedAddress,
   });
   const api = await createApiServer({
     ...deps,
-    registry: new ResourceRegistry(),
+    registry: new ResourceRegistry(builtinResources({ runtimeConfig, gates })),
     schemas: builtinSchemas(),
     descriptions: builtinDescriptions,
     protobuf: { table: protobufTable, messageOf: protobufMessageOf },

@@ -16,12 +16,13 @@ import type { Logger } from '#machinery/log/logger.ts';
 import { startScheduler } from '#scheduler/scheduler.ts';
 import { openLmdbStore } from '#store/lmdb/lmdb-store.ts';
 import { ensureAddons } from './addons.ts';
+import { type ApiChoice, apiChoice } from './api-choice.ts';
 import { type AssembledServer, assembleApiServer } from './api-server-assembly.ts';
 import { componentUser, controllerUser } from './component-user.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { addressAt } from './settings.ts';
 
-export interface ControlPlaneOptions {
+export interface ControlPlaneOptions extends ApiChoice {
   readonly directory: DataDirectory;
   readonly listen: readonly { readonly host: string; readonly port: number }[];
   /** Where pods and nodes find the server. */
@@ -80,6 +81,7 @@ export async function startControlPlane(
       {
         signingKey: signingKey(pki.serviceAccount.privateKey),
         serviceCidr,
+        ...apiChoice(options),
         advertisedAddress: `${options.advertise.host}:${options.advertise.port}`,
         clientCa: pki.ca.certificate,
         frontProxyCa: pki.frontProxyCa.certificate,
@@ -162,7 +164,7 @@ async function bootstrap(admin: Client, options: ControlPlaneOptions, pki: Pki):
     ensureBootstrapObjects(admin, {
       advertiseAddress: options.advertise.host,
       port: options.advertise.port,
-      serviceCidrs: [options.serviceCidr],
+      serviceCidrs: options.serviceCidr.split(','),
       clientCa: pki.ca.certificate,
       frontProxyCa: pki.frontProxyCa.certificate,
     }),

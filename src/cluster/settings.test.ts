@@ -57,6 +57,6 @@ describe('resolveSettings', () => {
 test('addressAt counts from the network address', () => {
   expect(addressAt('10.96.0.0/16', 1)).toBe('10.96.0.1');
   expect(addressAt('10.96.0.0/16', 10)).toBe('10.96.0.10');
-  expect(addressAt('10.96.255.0/24', 255)).toBe('10.96.255.255');
+  expect(addressAt('10.96.255.0/24', 254)).toBe('10.96.255.254');
   expect(() => addressAt('10.96.0.0/30', 10)).toThrow('has no address number 10');
 });

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { AddressRange } from '#apiserver/allocation/address-range.ts';
 import { chooseRange } from '#node/network/machine-plan.ts';
 import { type DataDirectory, DataDirectoryError } from './data-directory.ts';
 
@@ -9,6 +10,7 @@ import { type DataDirectory, DataDirectoryError } from './data-directory.ts';
  */
 export interface ClusterSettings {
   readonly port: number;
+  /** One range, or two of different families with a comma between them. */
   readonly serviceCidr: string;
   readonly podCidr: string;
 }
@@ -37,8 +39,9 @@ const LOOPBACK_SERVICE_RANGE = '127.200.0.0/16';
 export async function resolveSettings(directory: DataDirectory, request: SettingsRequest): Promise<ClusterSettings> {
   const path = join(directory.root, 'settings.json');
   const saved = readSettings(path);
+  const askedCidr = request.serviceCidr === undefined ? undefined : checkServiceCidr(request.serviceCidr);
   if (saved !== undefined) {
-    refuseChange('--service-cluster-ip-range', { saved: saved.serviceCidr, asked: request.serviceCidr });
+    refuseChange('--service-cluster-ip-range', { saved: saved.serviceCidr, asked: askedCidr });
     refuseChange('--cluster-cidr', { saved: saved.podCidr, asked: request.podCidr });
     const port = request.port === undefined || request.port === 0 ? saved.port : request.port;
     const settings = { ...saved, port };
@@ -49,20 +52,36 @@ export async function resolveSettings(directory: DataDirectory, request: Setting
     request.isLoopbackOnly ? LOOPBACK_SERVICE_RANGE : chooseRange(SERVICE_RANGES, request.usedPrefixes);
   const settings = {
     port: request.port === 0 ? await request.freePort() : (request.port ?? DEFAULT_PORT),
-    serviceCidr: request.serviceCidr ?? defaultRange(),
+    serviceCidr: askedCidr ?? defaultRange(),
     podCidr: request.podCidr ?? chooseRange(POD_RANGES, request.usedPrefixes),
   };
   writeSettings(path, settings);
   return settings;
 }
 
-/** The address at `offset` in an IPv4 range: 1 is `kubernetes`, 10 is DNS. */
-export function addressAt(cidr: string, offset: number): string {
-  const [network = '', length = '32'] = cidr.split('/');
-  const value = network.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-  if (offset >= 2 ** (32 - Number(length))) throw new Error(`${cidr} has no address number ${offset}`);
-  const address = value + offset;
-  return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
+/** The address at `offset` in the first of the given ranges: 1 is `kubernetes`, 10 is DNS. */
+export function addressAt(cidrs: string, offset: number): string {
+  const [cidr = ''] = cidrs.split(',');
+  const range = new AddressRange(cidr);
+  if (offset > range.size) throw new Error(`${cidr} has no address number ${offset}`);
+  return range.at(offset - 1);
+}
+
+/** Refuses what the API server could not allocate from: text that is no range, or two of one family. */
+function checkServiceCidr(text: string): string {
+  const ranges = text.split(',').map((cidr) => {
+    try {
+      return new AddressRange(cidr.trim());
+    } catch {
+      throw new DataDirectoryError(`--service-cluster-ip-range ${text}: ${JSON.stringify(cidr)} is no address range`);
+    }
+  });
+  if (ranges.length > 2 || (ranges.length === 2 && ranges[0]?.family === ranges[1]?.family)) {
+    throw new DataDirectoryError(
+      `--service-cluster-ip-range ${text}: give one range, or one of IPv4 and one of IPv6 with a comma between them`,
+    );
+  }
+  return ranges.map(({ cidr }) => cidr).join(',');
 }
 
 function refuseChange(flag: string, values: { saved: string; asked: string | undefined }): void {

@@ -10,12 +10,15 @@ import type { Logger } from '#machinery/log/logger.ts';
 import { startScheduler } from '#scheduler/scheduler.ts';
 import type { Store } from '#store/store.ts';
 import { ensureAddons } from './addons.ts';
+import { type ApiChoice, apiChoice } from './api-choice.ts';
 import { type AssembledServer, assembleApiServer } from './api-server-assembly.ts';
 import { componentUser, controllerUser } from './component-user.ts';
 import { type FaultRates, faultyClient } from './faults.ts';
 import { addressAt } from './settings.ts';
 
-export interface SimulatedControlPlaneOptions {
+export interface SimulatedControlPlaneOptions extends ApiChoice {
+  /** One range, or two of different families with a comma between them. Default: `10.96.0.0/16`. */
+  readonly serviceCidr?: string;
   /** Which controllers, as `--controllers`. Default: all. */
   readonly controllers?: readonly string[];
   readonly scheduler?: boolean;
@@ -70,11 +73,17 @@ export class SimulatedControlPlane {
   }
 
   async start(): Promise<void> {
+    const { serviceCidr = SERVICE_CIDR } = this.#options;
     this.#server = await assembleApiServer(
-      { signingKey: this.#signingKey, serviceCidr: SERVICE_CIDR, advertisedAddress: '10.0.0.1:6443' },
+      {
+        signingKey: this.#signingKey,
+        serviceCidr,
+        advertisedAddress: '10.0.0.1:6443',
+        ...apiChoice(this.#options),
+      },
       this.#deps,
     );
-    await bootstrap(this.admin);
+    await bootstrap(this.admin, serviceCidr);
     const { executor, log } = this.#deps;
     const controllers = await startControllers({
       clientFor: (name) => this.componentClientFor(controllerUser(name)),
@@ -105,11 +114,12 @@ export class SimulatedControlPlane {
   }
 }
 
-async function bootstrap(admin: Client): Promise<void> {
+async function bootstrap(admin: Client, serviceCidr: string): Promise<void> {
   await ensureSystemNamespaces(admin);
   await ensureBootstrapPolicy(admin);
-  await ensureBootstrapObjects(admin, { advertiseAddress: '10.0.0.1', port: 6443, serviceCidrs: [SERVICE_CIDR] });
-  await ensureAddons(admin, { clusterDns: CLUSTER_DNS });
+  const serviceCidrs = serviceCidr.split(',');
+  await ensureBootstrapObjects(admin, { advertiseAddress: '10.0.0.1', port: 6443, serviceCidrs });
+  await ensureAddons(admin, { clusterDns: addressAt(serviceCidr, 10) });
 }
 
 // Published in every namespace as on a real cluster. Nothing is signed with it: its key was thrown away.

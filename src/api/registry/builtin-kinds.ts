@@ -31,7 +31,11 @@ import { persistentVolumeClaims, persistentVolumes } from '../core/v1/storage-ki
 import { endpointSlices } from '../discovery/v1/endpoint-slice.ts';
 import { eventsV1Events } from '../events/v1/event.ts';
 import { flowSchemas, priorityLevelConfigurations } from '../flowcontrol/v1/kinds.ts';
-import { ingressClasses, ingresses, ipAddresses, networkPolicies, serviceCidrs } from '../networking/v1/kinds.ts';
+import { ingressClasses } from '../networking/v1/ingress-class.ts';
+import { ingresses } from '../networking/v1/ingress.ts';
+import { ipAddresses } from '../networking/v1/ip-address.ts';
+import { networkPolicies } from '../networking/v1/network-policy.ts';
+import { serviceCidrs } from '../networking/v1/service-cidr.ts';
 import { runtimeClasses } from '../node/v1/runtime-class.ts';
 import { podDisruptionBudgets } from '../policy/v1/pod-disruption-budget.ts';
 import { clusterRoleBindings, clusterRoles, roleBindings, roles } from '../rbac/v1/kinds.ts';

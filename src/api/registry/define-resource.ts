@@ -17,8 +17,9 @@ const specialPrefixes: Readonly<Record<string, string>> = {
 /** Joins a row of the resource table with the rules of the kind's own folder. */
 export function defineResource(row: ResourceRow, rules: KindRules | undefined): ResourceDefinition {
   const prefix = specialPrefixes[`${row.group}/${row.resource}`] ?? row.resource;
+  const { deprecated, ...facts } = row;
   return {
-    ...row,
+    ...facts,
     singular: row.kind.toLowerCase(),
     listKind: `${row.kind}List`,
     // What can only be created, or is made up on reading, is never stored.
@@ -28,5 +29,16 @@ export function defineResource(row: ResourceRow, rules: KindRules | undefined): 
     selectableFields: rules?.selectableFields ?? {},
     ...(rules?.ttlSeconds === undefined ? {} : { ttlSeconds: rules.ttlSeconds }),
     ...(rules?.storedAs === undefined ? {} : { storedAs: rules.storedAs }),
+    ...(deprecated === undefined ? {} : { deprecationWarning: deprecationText(row) }),
   };
+}
+
+/** As upstream words it: `GROUP/VERSION KIND is deprecated in v1.35+, unavailable in v1.38+; use …`. */
+function deprecationText({ group, version, kind, deprecated }: ResourceRow): string {
+  const { since = '', removed, replacement } = deprecated ?? {};
+  return (
+    `${group === '' ? version : `${group}/${version}`} ${kind} is deprecated in v${since}+` +
+    (removed === undefined ? '' : `, unavailable in v${removed}+`) +
+    (replacement === undefined ? '' : `; use ${replacement}`)
+  );
 }

@@ -12,4 +12,6 @@ export interface ResourceRow {
   readonly categories: readonly string[];
   readonly schemaName: string;
   readonly subresources: readonly SubresourceDefinition[];
+  /** Since which release, until which, and what to use instead; as the API's own lifecycle facts say. */
+  readonly deprecated?: { readonly since: string; readonly removed?: string; readonly replacement?: string };
 }

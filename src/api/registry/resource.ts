@@ -1,5 +1,7 @@
 import type { FieldError } from '#machinery/field/field-error.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
+import type { CompiledSchema } from '#machinery/schema/compile.ts';
+import type { SchemaSet } from '#machinery/schema/schema.ts';
 
 /**
  * A resource is declared, not programmed: everything the generic storage, discovery, OpenAPI, tables and selectors
@@ -31,6 +33,28 @@ export interface ResourceDefinition {
   readonly ttlSeconds?: number;
   /** Where the resource is a view of another version's objects, which are what the store holds. */
   readonly storedAs?: StoredForm;
+  /** A text for the `Warning` header of every request for this version. */
+  readonly deprecationWarning?: string;
+  /** Defined by a CustomResourceDefinition: there is no protobuf form and no strategic merge patch. */
+  readonly isCustom?: boolean;
+  /** What a custom resource has and no built-in one needs. */
+  readonly custom?: CustomRules;
+}
+
+/** The rules of one version of a custom resource; schemas are compiled at first use. */
+export interface CustomRules {
+  /** Changes whenever the definition's spec does. */
+  readonly fingerprint: string;
+  /** The version that the store is written in. */
+  readonly storageVersion: string;
+  /** Decodes bodies: prunes, and leaves what is wrong with values to validation. */
+  readonly decoder: CompiledSchema;
+  /** The built-in schemas and this version's own, under the definition's `schemaName`. */
+  readonly schemas: SchemaSet;
+  /** The definition is being deleted: nothing new may be created. */
+  readonly isTerminating: boolean;
+  /** The schema of the kind as OpenAPI publishes it, in either version of the standard. */
+  readonly publishedSchema: (dialect: 'v2' | 'v3') => Readonly<Record<string, unknown>>;
 }
 
 /** How a served version and the stored version of one object turn into each other; both functions make new objects. */

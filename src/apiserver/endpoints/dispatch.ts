@@ -2,7 +2,7 @@ import type { ResourceDefinition, SubresourceDefinition } from '#api/registry/re
 import { genericStatus } from '#machinery/errors/status-error.ts';
 import { type ApiResponse, type Handler, jsonResponse, type RequestContext, textResponse } from '../pipeline/types.ts';
 import type { ServerCore } from '../server-core.ts';
-import type { Call } from './call.ts';
+import { type Call, warn } from './call.ts';
 import { create } from './create.ts';
 import { deleteCollection, deleteOne } from './delete.ts';
 import { getOne } from './get.ts';
@@ -57,6 +57,7 @@ export function dispatcher(
     const base = `${info.group}/${info.resource}`;
     const definition = core.registry.byResource(info.group, info.version, info.resource);
     if (definition === undefined) return pageNotFound();
+    warn(context, definition.deprecationWarning ?? '');
     const special = handlers.special.get(info.subresource === '' ? base : `${base}/${info.subresource}`);
     if (special !== undefined) return special(context);
     return info.subresource === ''

@@ -1,13 +1,14 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Command } from 'commander';
+import { apiChoice } from '#cluster/api-choice.ts';
 import { openDataDirectory } from '#cluster/data-directory.ts';
 import { addressAt, resolveSettings } from '#cluster/settings.ts';
 import { RealExecutor } from '#machinery/executor/real-executor.ts';
 import { stderrLogger } from '../file-logger.ts';
-import { currentUid, parsePort, withDataDir } from '../options.ts';
+import { type ApiFlags, currentUid, parsePort, withApiFlags, withDataDir } from '../options.ts';
 
-interface ServerFlags {
+interface ServerFlags extends ApiFlags {
   readonly dataDir: string;
   readonly port?: number;
   readonly bindAddress: string;
@@ -18,12 +19,12 @@ interface ServerFlags {
 
 /** `tiphys server`: API server, controllers and scheduler in this process, in the foreground; no node. */
 export function addServerCommand(program: Command): void {
-  withDataDir(program.command('server'))
+  withApiFlags(withDataDir(program.command('server')))
     .description('run a control plane: API server, controllers, scheduler')
     .option('--port <port>', 'port of the API server; 0: any free one (default: as last time, else 6443)', parsePort)
     .option('--bind-address <address>', 'where to listen', '127.0.0.1')
     .option('--cluster-cidr <cidr>', 'addresses of pods (first start only)')
-    .option('--service-cluster-ip-range <cidr>', 'addresses of services (first start only)')
+    .option('--service-cluster-ip-range <cidr>', 'addresses of services, or two ranges with a comma (first start only)')
     .option('-v, --v <level>', 'how much to log', (text) => Number(text), 0)
     .action(serve);
 }
@@ -53,6 +54,7 @@ async function serve(flags: ServerFlags): Promise<void> {
       serviceCidr,
       podCidr,
       clusterDns: addressAt(serviceCidr, 10),
+      ...apiChoice(flags),
     },
     { executor, log },
   );

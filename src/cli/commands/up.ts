@@ -5,6 +5,7 @@ import { type Command, Option } from 'commander';
 import { kubeconfigPaths, kubeconfigTarget } from '#client/kubeconfig/kubeconfig-file.ts';
 import { loadKubeconfig } from '#client/kubeconfig/kubeconfig.ts';
 import { mergeContext } from '#client/kubeconfig/merge-context.ts';
+import { apiChoice } from '#cluster/api-choice.ts';
 import { dataDirectoryAt } from '#cluster/data-directory.ts';
 import type { MachineCluster } from '#cluster/machine/machine-cluster.ts';
 import { chooseRuntime, missingForContainers, type RuntimeName } from '#cluster/machine/runtime-choice.ts';
@@ -14,11 +15,11 @@ import { RealExecutor } from '#machinery/executor/real-executor.ts';
 import { CliError } from '../cli-error.ts';
 import { ConsoleProgress } from '../console-progress.ts';
 import { fileLogger } from '../file-logger.ts';
-import { currentUid, parseCount, parsePort, withDataDir } from '../options.ts';
+import { type ApiFlags, currentUid, parseCount, parsePort, withApiFlags, withDataDir } from '../options.ts';
 
 const CONTEXT = 'tiphys';
 
-interface UpFlags {
+interface UpFlags extends ApiFlags {
   readonly dataDir: string;
   readonly port?: number;
   readonly runtime?: RuntimeName;
@@ -32,7 +33,7 @@ interface UpFlags {
 
 /** `tiphys up`: a whole cluster on this machine, in the foreground or (`--detach`) in the background. */
 export function addUpCommand(program: Command): void {
-  withDataDir(program.command('up'))
+  withApiFlags(withDataDir(program.command('up')))
     .description('start a cluster on this machine')
     .option('--port <port>', 'port of the API server; 0: any free one (default: as last time, else 6443)', parsePort)
     .addOption(
@@ -46,7 +47,7 @@ export function addUpCommand(program: Command): void {
     .option('--kubeconfig <path>', 'the file that gets the context "tiphys" (default: as kubectl chooses)')
     .option('--no-kubeconfig', 'leave the kubeconfig alone')
     .option('--cluster-cidr <cidr>', 'addresses of pods (first start only)')
-    .option('--service-cluster-ip-range <cidr>', 'addresses of services (first start only)')
+    .option('--service-cluster-ip-range <cidr>', 'addresses of services, or two ranges with a comma (first start only)')
     .option('-v, --v <level>', 'how much to log', (text) => Number(text), 0)
     .action(async (flags: UpFlags) => {
       if (flags.detach === true) await upDetached(flags);
@@ -78,6 +79,7 @@ async function upForeground(flags: UpFlags): Promise<void> {
       ...(flags.serviceClusterIpRange === undefined ? {} : { serviceCidr: flags.serviceClusterIpRange }),
       selfCommand: [process.execPath, ...selfArguments()],
       context: CONTEXT,
+      ...apiChoice(flags),
       verbosity: flags.v,
     },
     { executor, log, progress, uid, environment: process.env },

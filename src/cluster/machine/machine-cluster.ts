@@ -17,6 +17,7 @@ import {
 import { type MachinePlan, planMachineNetwork } from '#node/network/machine-plan.ts';
 import { PodRoutes } from '#node/network/pod-routes.ts';
 import { isolationFile } from './node-paths.ts';
+import { type ApiChoice, apiChoice } from '../api-choice.ts';
 import { type ControlPlane, startControlPlane } from '../control-plane.ts';
 import { type DataDirectory, openDataDirectory } from '../data-directory.ts';
 import type { Progress } from '../progress.ts';
@@ -29,7 +30,7 @@ import { missingForNetwork, type RuntimeName } from './runtime-choice.ts';
 import { type ClusterState, identifyProcess, isAlive, readState, removeState, writeState } from './state-file.ts';
 import { sweepNodes } from './sweep.ts';
 
-export interface UpOptions {
+export interface UpOptions extends ApiChoice {
   readonly dataDir: string;
   readonly runtime: RuntimeName;
   readonly nodes: number;
@@ -174,6 +175,7 @@ class RunningCluster implements MachineCluster {
         serviceCidr,
         podCidr,
         clusterDns: addressAt(serviceCidr, 10),
+        ...apiChoice(this.#options),
       },
       { executor: this.#deps.executor, log: this.#deps.log },
     );
