@@ -7,8 +7,13 @@ import { type KeyValue, type Store, type StoreEvent, type StoreEventBatch, VALUE
 /** Makes an empty store that takes its time from `clock`. The suite closes it. */
 export type OpenStore = (deps: { clock: VirtualClock }) => Promise<Store>;
 
+export interface ContractOptions {
+  /** How the backend's time passes: with the virtual clock, or by itself where another program keeps it. */
+  readonly time?: 'virtual' | 'real';
+}
+
 /** What every backend must do. A backend's own tests add what only it promises (durability, faults). */
-export function testStoreContract(name: string, open: OpenStore): void {
+export function testStoreContract(name: string, open: OpenStore, options: ContractOptions = {}): void {
   const withStore = (use: (store: Store, clock: VirtualClock) => Promise<void>) => async () => {
     const clock = new VirtualClock();
     await using store = await open({ clock });
@@ -16,6 +21,7 @@ export function testStoreContract(name: string, open: OpenStore): void {
   };
   describe(`${name} store`, () => {
     testWrites(withStore);
+    testTimeToLive(withStore, options.time ?? 'virtual');
     testReads(withStore);
     testSubscriptions(withStore);
     testHistory(withStore);
@@ -126,11 +132,15 @@ function testWrites(withStore: WithStore): void {
       expect((await store.get('/empty')).kv?.value.length).toBe(0);
     }),
   );
+}
 
+function testTimeToLive(withStore: WithStore, time: 'virtual' | 'real'): void {
   test(
     'deletes a key when its time to live is over, unless it was written since',
     withStore(async (store, clock) => {
       const events: StoreEvent[] = [];
+      // In real time as short as any backend can.
+      const ttlSeconds = time === 'virtual' ? 10 : 1;
       const deleted = Promise.withResolvers<void>();
       await store.subscribe({
         prefix: '/',
@@ -141,11 +151,11 @@ function testWrites(withStore: WithStore): void {
         },
         onEnd: () => undefined,
       });
-      await store.commit({ key: '/short', value: bytes('1'), expectedRevision: 0, ttlSeconds: 10 });
-      const kept = await store.commit({ key: '/kept', value: bytes('1'), expectedRevision: 0, ttlSeconds: 10 });
+      await store.commit({ key: '/short', value: bytes('1'), expectedRevision: 0, ttlSeconds });
+      const kept = await store.commit({ key: '/kept', value: bytes('1'), expectedRevision: 0, ttlSeconds });
       const revision = kept.type === 'committed' ? kept.revision : 0;
       await store.commit({ key: '/kept', value: bytes('2'), expectedRevision: revision });
-      clock.advance(9000);
+      if (time === 'virtual') clock.advance(9000);
       expect((await store.get('/short')).kv).toBeDefined();
       clock.advance(3000);
       await deleted.promise;

@@ -43,6 +43,11 @@ export class StoreUnavailableError extends StoreError {
   }
 }
 
+/** As `StoreUnavailableError`, after waiting as long as it is reasonable. */
+export class StoreTimeoutError extends StoreUnavailableError {
+  override readonly name = 'StoreTimeoutError';
+}
+
 export class StoreFullError extends StoreError {
   constructor(message: string, options?: ErrorOptions) {
     super('Full', message, options);

@@ -91,6 +91,8 @@ export interface StoreSubscription {
 export interface Store extends AsyncDisposable {
   /** `memory`, `lmdb` or `etcd`. */
   readonly backend: string;
+  /** Forgets old history by itself, in turn with other servers on the same data: nobody else has to. */
+  readonly compactsItself?: boolean;
   /**
    * Compare-and-swap. Throws `StoreError` subclasses: `ValueTooLargeError` (nothing written), `StoreUnavailableError`
    * (unknown whether written), `StoreFullError` (nothing written), `StoreClosedError`.
@@ -100,7 +102,10 @@ export interface Store extends AsyncDisposable {
   list(options: StoreListOptions): Promise<StoreListResult>;
   /** Starts delivering before the promise resolves; history after `afterRevision` comes first. */
   subscribe(options: SubscribeOptions): Promise<StoreSubscription>;
-  /** The newest revision that readers may see. A plain number where the backend is in this process. */
+  /**
+   * The newest revision that readers may see. A plain number where the backend is in this process; else a promise that
+   * settles after subscribers were told of everything up to it, and rejects where that cannot be known.
+   */
   head(): Revision | Promise<Revision>;
   /** Forgets history before `revision`: reads and watches below it then fail. Never blocks writers for long. */
   compact(revision: Revision): Promise<void>;

@@ -1,0 +1,48 @@
+import type { Clock } from '#machinery/clock/clock.ts';
+import { CompactedError, StoreTimeoutError } from '../errors.ts';
+import type { Revision, StoreEventBatch } from '../store.ts';
+import type { EtcdClient } from './etcd-client.ts';
+import type { KeySpace } from './key-space.ts';
+import { WatchReader } from './watch-reader.ts';
+
+/** History holds a few minutes; it is given up when nothing of it comes for this long. */
+const SILENCE_MAX_MS = 5_000;
+
+/**
+ * Events after `afterRevision` up to `upTo`, which is the revision of an event. Throws `CompactedError` where they are
+ * no longer all kept.
+ */
+export async function readHistory(
+  deps: { client: EtcdClient; clock: Clock; keys: KeySpace },
+  { afterRevision, upTo }: { afterRevision: Revision; upTo: Revision },
+): Promise<StoreEventBatch[]> {
+  const { client, clock, keys } = deps;
+  const batches: StoreEventBatch[] = [];
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const giveUp = () => reject(new StoreTimeoutError(`etcd did not send its history after revision ${afterRevision}`));
+  let timer = clock.setTimeout(giveUp, SILENCE_MAX_MS, { unref: true });
+  const reader = new WatchReader(client, {
+    range: keys.range,
+    // See LiveWatch: what may have been deleted at the compacted revision itself must not be missed.
+    startRevision: Math.max(afterRevision, 1),
+    onEvents: (wireEvents, revision) => {
+      timer.cancel();
+      timer = clock.setTimeout(giveUp, SILENCE_MAX_MS, { unref: true });
+      const all = wireEvents.map((wire) => keys.event(wire)).filter((event) => event !== undefined);
+      const events = all.filter(({ kv }) => kv.modRevision > afterRevision && kv.modRevision <= upTo);
+      batches.push({ events, revision: Math.min(revision, upTo) });
+      if (revision >= upTo) resolve();
+    },
+    onEnd: (end) => {
+      if (end.type === 'compacted') reject(new CompactedError(end.revision));
+      else reject(end.error);
+    },
+  });
+  try {
+    await promise;
+  } finally {
+    timer.cancel();
+    reader.close();
+  }
+  return batches;
+}
