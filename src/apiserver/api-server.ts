@@ -25,6 +25,7 @@ import {
   type RequestContext,
   textResponse,
 } from './pipeline/types.ts';
+import { ProtobufForms } from './protobuf-forms.ts';
 import type { ServerCore } from './server-core.ts';
 import type { ApiServerDeps, FromParts, HealthCheck, ResourceView, ServerParts } from './server-parts.ts';
 import { type RecordedWrite, WriteCauses } from './storage/causes.ts';
@@ -129,7 +130,7 @@ class Server implements ApiServer {
         writesMax: options.maxWritesInFlight ?? WRITES_IN_FLIGHT_MAX,
       }),
       authorization(parts.authorizer),
-      ...(this.#deps.protobuf === undefined ? [] : [protobufBody(this.#deps.protobuf)]),
+      ...(this.#deps.protobuf === undefined ? [] : [protobufBody(new ProtobufForms(this.#deps.protobuf))]),
     ];
   }
 

@@ -5,7 +5,7 @@ import type { Logger } from '#machinery/log/logger.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { SchemaSet } from '#machinery/schema/schema.ts';
 import type { Store } from '#store/store.ts';
-import type { ProtobufSource } from './pipeline/stages/protobuf-body.ts';
+import type { ProtobufSource } from './protobuf-forms.ts';
 import type {
   AdmissionPlugin,
   Authenticator,
