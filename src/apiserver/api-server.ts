@@ -6,7 +6,7 @@ import { healthHandler } from './endpoints/health.ts';
 import { versionHandler } from './endpoints/version.ts';
 import { statusResponse, toStatusError } from './errors.ts';
 import { LocalClient } from './local-client.ts';
-import { Metrics } from './metrics.ts';
+import { Metrics } from './metrics/server-metrics.ts';
 import { OpenApi } from './openapi/openapi.ts';
 import { compose } from './pipeline/compose.ts';
 import { parseRequestInfo } from './pipeline/request-info.ts';
@@ -122,7 +122,12 @@ class Server implements ApiServer {
     return [
       measure({ metrics: core.metrics, clock }),
       deadline({ clock, timeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS }),
-      authentication({ authenticator: parts.authenticator, allowsAnonymous: options.anonymous ?? true }),
+      authentication({
+        authenticator: parts.authenticator,
+        allowsAnonymous: options.anonymous ?? true,
+        metrics: core.metrics.security,
+        clock,
+      }),
       audit(this.#deps.audit),
       impersonation(parts.authorizer),
       flowControl({
@@ -176,11 +181,10 @@ class Server implements ApiServer {
       schemas: core.schemas,
       descriptions: this.#deps.descriptions ?? (() => Promise.resolve({})),
     });
-    const metrics: Handler = async () =>
-      textResponse(200, await core.metrics.registry.metrics(), { 'content-type': core.metrics.registry.contentType });
     const own = new Map<string, Handler>([
       ['/version', versionHandler],
-      ['/metrics', metrics],
+      ['/metrics', core.metrics.serve],
+      ['/metrics/slis', core.metrics.serveSlis],
       ...['/healthz', '/livez', '/readyz'].flatMap((path): [string, Handler][] => [
         [path, health],
         [`${path}/`, health],
@@ -208,10 +212,7 @@ class Server implements ApiServer {
       {
         name: 'etcd',
         endpoints: everywhere,
-        check: async () => {
-          await this.#hub.store.head();
-          return this.#hub.failure?.message;
-        },
+        check: () => this.#hub.checkStore(),
       },
       { name: 'informer-sync', endpoints: ['readyz'], check: () => undefined },
       {

@@ -1,9 +1,16 @@
-import { internalError, type Status, StatusError, serviceUnavailable } from '#machinery/errors/status-error.ts';
+import {
+  internalError,
+  type Status,
+  StatusError,
+  serviceUnavailable,
+  timeout,
+} from '#machinery/errors/status-error.ts';
 import { requestEntityTooLarge } from '#machinery/errors/status-error.ts';
 import {
   StoreClosedError,
   StoreError,
   StoreFullError,
+  StoreTimeoutError,
   StoreUnavailableError,
   ValueTooLargeError,
 } from '#store/errors.ts';
@@ -15,6 +22,12 @@ export function toStatusError(error: unknown): StatusError {
   if (!(error instanceof StoreError)) return internalError(error);
   if (error instanceof ValueTooLargeError) return requestEntityTooLarge('etcdserver: request is too large');
   if (error instanceof StoreFullError) return internalError(new Error('etcdserver: mvcc: database space exceeded'));
+  if (error instanceof StoreTimeoutError)
+    return timeout('request did not complete within the allotted timeout');
+  // etcd's own words, as upstream passes them on.
+  if (error instanceof StoreUnavailableError && error.message.startsWith('etcdserver:')) {
+    return new StatusError({ ...internalError(error).status, message: error.message });
+  }
   if (error instanceof StoreUnavailableError || error instanceof StoreClosedError) {
     return serviceUnavailable(`the store is not available: ${error.message}`);
   }

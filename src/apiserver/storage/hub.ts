@@ -1,11 +1,15 @@
 import type { ResourceDefinition } from '#api/registry/resource.ts';
 import { ByteSlab } from '#machinery/codec/byte-slab.ts';
-import { StatusError, timeout } from '#machinery/errors/status-error.ts';
+import { isEnvelope } from '#machinery/codec/protobuf/envelope.ts';
+import { resourceExpired, StatusError, timeout } from '#machinery/errors/status-error.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
 import type { Logger } from '#machinery/log/logger.ts';
-import type { Revision, Store, StoreEvent, StoreEventBatch, StoreSubscription } from '#store/store.ts';
+import type { Revision, Store, StoreEvent, StoreEventBatch, StoreListResult, StoreSubscription } from '#store/store.ts';
+import { CompactedError, StoreClosedError } from '#store/errors.ts';
+import { ProtobufForms, type ProtobufSource } from '../protobuf-forms.ts';
 import { ObjectCache } from './object-cache.ts';
 import { type Prepared, ResourceCache } from './resource-cache.ts';
+import { StoredValues } from './stored-values.ts';
 import type { Watcher } from './watcher.ts';
 
 /** Everything of Kubernetes lies below this key. */
@@ -16,6 +20,11 @@ const FRESH_WAIT_MS = 3_000;
 const BOOKMARK_EVERY_MS = 60_000;
 /** Watchers woken in one task: what they then write to their sockets runs before the next task, and takes far longer. */
 const WOKEN_PER_TASK_MAX = 16;
+/** Pauses between attempts to follow the store again. */
+const RECOVER_MS = 100;
+const RECOVER_MAX_MS = 2_000;
+/** How long a health check waits for the store, as upstream's. */
+const CHECK_TIMEOUT_MS = 2_000;
 /** Upstream's `--etcd-compaction-interval`. */
 const COMPACT_EVERY_MS = 5 * 60_000;
 
@@ -23,6 +32,8 @@ export interface HubDeps {
   readonly store: Store;
   readonly executor: Executor;
   readonly log: Logger;
+  /** How values are read that a stock API server wrote as protobuf. */
+  readonly protobuf?: ProtobufSource;
 }
 
 /** Feeds the watch caches of all resources from one subscription to the store, and wakes their watchers. */
@@ -42,17 +53,24 @@ export class WatchHub {
   #freshWaiters: { revision: Revision; resolve: () => void }[] = [];
   #awake: Watcher[] = [];
   #isWakePosted = false;
+  readonly #values: StoredValues;
   #subscription: StoreSubscription | undefined;
   #revision: Revision = 0;
+  /** While caches are read anew: how far the store has told; they show it when all of them are done. */
+  #reloadRevision: Revision | undefined;
+  /** How often events were lost. */
+  #gaps = 0;
+  #recoverTimer: Disposable | undefined;
   #bookmarkTimer: Disposable | undefined;
   #compactionTimer: Disposable | undefined;
   #isClosed = false;
   #failure: Error | undefined;
 
-  constructor({ store, executor, log }: HubDeps) {
+  constructor({ store, executor, log, protobuf }: HubDeps) {
     this.store = store;
     this.executor = executor;
     this.#log = log;
+    this.#values = new StoredValues(protobuf === undefined ? undefined : new ProtobufForms(protobuf));
   }
 
   /** Every write up to this revision is in the caches. */
@@ -67,12 +85,14 @@ export class WatchHub {
 
   /** Loads the caches of these resources (one a storage prefix) and follows the store from there. */
   async start(definitions: readonly ResourceDefinition[]): Promise<void> {
+    // Events are read as they come, without waiting: where stock servers may write, their form is known before.
+    if (this.store.backend === 'etcd') await this.#values.loadProtobuf();
     const head = await this.store.head();
     this.#revision = head;
     await this.#subscribe(head);
     for (const definition of definitions) await this.cacheFor(definition);
     this.#scheduleBookmarks();
-    this.#scheduleCompaction(this.#revision);
+    if (this.store.compactsItself !== true) this.#scheduleCompaction(this.#revision);
   }
 
   /** The cache of a stored resource; loaded at the first call for its prefix. */
@@ -97,17 +117,28 @@ export class WatchHub {
 
   async #load(definition: ResourceDefinition, prefix: string): Promise<ResourceCache> {
     this.#held.set(prefix, []);
-    const { items, revision } = await this.store.list({ prefix: `${prefix}/` });
+    const gaps = this.#gaps;
+    const { items, revision } = await this.#list(prefix);
+    // Events were lost meanwhile.
+    if (gaps !== this.#gaps) return this.#load(definition, prefix);
     const cache = new ResourceCache(definition, prefix, revision, {
       clock: this.executor.clock,
       objects: this.objects,
       takePrepared: (value) => this.#prepared.get(value),
+      encodedOf: (value) => this.#values.encodedOf(value),
+      onUnreadable: (key, error) => this.#log.error('cannot read a stored object', { key, error: String(error) }),
     });
     cache.load(items);
     this.#caches.set(prefix, cache);
     for (const event of this.#held.get(prefix) ?? []) cache.apply(event);
     this.#held.delete(prefix);
     return cache;
+  }
+
+  async #list(prefix: string): Promise<StoreListResult> {
+    const list = await this.store.list({ prefix: `${prefix}/` });
+    if (list.items.some(({ value }) => isEnvelope(value))) await this.#values.loadProtobuf();
+    return list;
   }
 
   caches(): ResourceCache[] {
@@ -159,6 +190,7 @@ export class WatchHub {
     this.#isClosed = true;
     this.#subscription?.close();
     this.#bookmarkTimer?.[Symbol.dispose]();
+    this.#recoverTimer?.[Symbol.dispose]();
     this.#compactionTimer?.[Symbol.dispose]();
     for (const cache of this.#caches.values()) for (const watcher of cache.watchers.all()) watcher.end();
   }
@@ -174,7 +206,12 @@ export class WatchHub {
 
   #apply(batch: StoreEventBatch): void {
     for (const event of batch.events) this.#route(event);
-    this.#revision = Math.max(this.#revision, batch.revision);
+    if (this.#reloadRevision === undefined) this.#moveTo(batch.revision);
+    else this.#reloadRevision = Math.max(this.#reloadRevision, batch.revision);
+  }
+
+  #moveTo(revision: Revision): void {
+    this.#revision = Math.max(this.#revision, revision);
     if (this.#freshWaiters.length === 0) return;
     const ready = this.#freshWaiters.filter((waiter) => waiter.revision <= this.#revision);
     this.#freshWaiters = this.#freshWaiters.filter((waiter) => waiter.revision > this.#revision);
@@ -245,11 +282,86 @@ export class WatchHub {
     );
   }
 
+  /** What is wrong with the store, for health checks; undefined where it answers in time and is followed. */
+  async checkStore(): Promise<string | undefined> {
+    const timeout = Promise.withResolvers<never>();
+    const fail = () => timeout.reject(new Error(`the store did not answer within ${CHECK_TIMEOUT_MS} ms`));
+    const timer = this.executor.clock.setTimeout(fail, CHECK_TIMEOUT_MS, { unref: true });
+    try {
+      await Promise.race([this.store.head(), timeout.promise]);
+      return this.#failure?.message;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    } finally {
+      timer.cancel();
+    }
+  }
+
   #ended(error: Error): void {
     if (this.#isClosed) return;
     this.#failure = error;
+    this.#subscription = undefined;
+    this.#gaps++;
     this.#log.error('the store ended the subscription of the watch caches', { error: error.message });
-    for (const cache of this.#caches.values()) for (const watcher of cache.watchers.all()) watcher.end();
+    if (error instanceof StoreClosedError) this.#endWatchers();
+    else this.#scheduleRecovery(error, 0);
+  }
+
+  #endWatchers(error?: StatusError): void {
+    for (const cache of this.#caches.values()) for (const watcher of cache.watchers.all()) watcher.end(error);
+  }
+
+  #scheduleRecovery(cause: unknown, attempt: number): void {
+    const delayMs = Math.min(RECOVER_MS * 2 ** attempt, RECOVER_MAX_MS);
+    this.#recoverTimer = this.executor.clock.setTimeout(
+      () => {
+        this.executor.post('watch', () => {
+          if (this.#isClosed) return;
+          this.#recover(cause).catch((error: unknown) => {
+            if (this.#isClosed) return;
+            this.#log.warn('cannot follow the store yet', { error: String(error) });
+            this.#scheduleRecovery(error, attempt + 1);
+          });
+        });
+      },
+      delayMs,
+      { unref: true },
+    );
+  }
+
+  /** Goes on where the caches are; where the history from there is gone, they are read anew. */
+  async #recover(cause: unknown): Promise<void> {
+    if (!(cause instanceof CompactedError)) await this.#subscribe(this.#revision);
+    else await this.#reload();
+    this.#failure = undefined;
+    this.#log.info('the watch caches follow the store again', { revision: this.#revision });
+  }
+
+  async #reload(): Promise<void> {
+    // Watchers cannot be told what happened meanwhile.
+    this.#endWatchers(resourceExpired('The resourceVersion for the provided watch is too old.'));
+    const head = await this.store.head();
+    this.#reloadRevision = head;
+    this.#subscription?.close();
+    for (const prefix of this.#caches.keys()) this.#held.set(prefix, []);
+    try {
+      await this.#subscribe(head);
+      for (const [prefix, cache] of this.#caches) {
+        const { items, revision } = await this.#list(prefix);
+        cache.reload(items, revision);
+        for (const event of this.#held.get(prefix) ?? []) cache.apply(event);
+        this.#held.delete(prefix);
+      }
+      this.#moveTo(this.#reloadRevision);
+      this.#reloadRevision = undefined;
+    } catch (error) {
+      // Everything is read anew at the next attempt; until then nothing claims to be fresh.
+      this.#subscription?.close();
+      this.#subscription = undefined;
+      throw error instanceof CompactedError ? error : new CompactedError(head);
+    } finally {
+      this.#endWatchers(resourceExpired('The resourceVersion for the provided watch is too old.'));
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ResourceDefinition } from '#api/registry/resource.ts';
-import { type EncodedObject, locateEncoded } from '#machinery/codec/json.ts';
+import type { EncodedObject } from '#machinery/codec/json.ts';
 import type { Clock } from '#machinery/clock/clock.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { KeyValue, Revision, StoreEvent } from '#store/store.ts';
@@ -26,6 +26,9 @@ export interface ResourceCacheDeps {
   readonly objects: ObjectCache;
   /** Looks up, by identity, what the writer of a value handed over. */
   readonly takePrepared: (value: Uint8Array) => Prepared | undefined;
+  /** Finds the parts of a stored value, or makes them anew where another server wrote it in its own layout. */
+  readonly encodedOf: (value: Uint8Array) => EncodedObject;
+  readonly onUnreadable: (key: string, error: unknown) => void;
 }
 
 /**
@@ -43,12 +46,15 @@ export class ResourceCache {
   readonly #definition: ResourceDefinition;
   readonly #indexes = new Map<string, FieldIndex>();
   #lastChange: Revision;
+  /** Events up to this revision were part of what was loaded. */
+  #loadedAt: Revision;
 
   constructor(definition: ResourceDefinition, prefix: string, loadedAt: Revision, deps: ResourceCacheDeps) {
     this.prefix = prefix;
     this.#definition = definition;
     this.#deps = deps;
     this.#lastChange = loadedAt;
+    this.#loadedAt = loadedAt;
     this.watchers = new WatcherIndex(definition, prefix);
     this.#ring = new ChangeRing({ clock: deps.clock, completeAfter: loadedAt });
   }
@@ -64,7 +70,30 @@ export class ResourceCache {
 
   /** Fills the cache at start; not an event. */
   load(items: readonly KeyValue[]): void {
-    for (const kv of items) this.#tree.set(kv.key, this.entryOf(kv));
+    for (const kv of items) {
+      const entry = this.#readable(kv);
+      if (entry !== undefined) this.#tree.set(kv.key, entry);
+    }
+  }
+
+  /**
+   * Puts the cache into a state whose history is not known. Listeners are told of every difference; watchers are the
+   * caller's to end.
+   */
+  reload(items: readonly KeyValue[], revision: Revision): void {
+    const gone = new Map([...this.#tree.entries()]);
+    for (const kv of items) {
+      const previous = gone.get(kv.key);
+      gone.delete(kv.key);
+      if (previous?.revision === kv.modRevision) continue;
+      const entry = this.#readable(kv);
+      if (entry !== undefined) this.#replace({ key: kv.key, revision: kv.modRevision, entry, previous });
+    }
+    for (const [key, previous] of gone) this.#replace({ key, revision, entry: undefined, previous });
+    this.#ring.forget(revision);
+    this.#snapshots.clear();
+    this.#lastChange = revision;
+    this.#loadedAt = revision;
   }
 
   get(key: string): Entry | undefined {
@@ -88,19 +117,35 @@ export class ResourceCache {
 
   apply(event: StoreEvent): void {
     const { kv } = event;
-    if (kv.modRevision <= this.#lastChange) return;
+    // Several keys may change in one revision: those of a lease of etcd that ran out go together.
+    if (kv.modRevision <= this.#loadedAt) return;
     const previous = this.#tree.get(kv.key);
-    const entry = event.type === 'delete' ? undefined : this.entryOf(kv);
+    const entry = event.type === 'delete' ? undefined : this.#readable(kv);
     if (entry === undefined && previous === undefined) return;
-    if (entry === undefined) this.#tree.delete(kv.key);
-    else this.#tree.set(kv.key, entry);
     this.#lastChange = kv.modRevision;
+    this.#replace({ key: kv.key, revision: kv.modRevision, entry, previous });
+  }
+
+  #replace(init: ConstructorParameters<typeof Change>[0]): void {
+    const { key, entry, previous } = init;
+    if (entry === undefined) this.#tree.delete(key);
+    else this.#tree.set(key, entry);
     for (const index of this.#indexes.values()) index.replace(previous, entry);
-    const change = new Change({ key: kv.key, revision: kv.modRevision, entry, previous });
+    const change = new Change(init);
     this.#ring.append(change);
     this.watchers.dispatch(change);
     change.dropFrames();
     for (const listener of this.#listeners) listener(change);
+  }
+
+  /** Undefined, and reported, for a value that nobody here can read: it must not hide all the others. */
+  #readable(kv: KeyValue): Entry | undefined {
+    try {
+      return this.entryOf(kv);
+    } catch (error) {
+      this.#deps.onUnreadable(kv.key, error);
+      return undefined;
+    }
   }
 
   /** Changes after `revision`, which is not below `completeAfter`. */
@@ -154,7 +199,7 @@ export class ResourceCache {
   entryOf(kv: KeyValue): Entry {
     const prepared = this.#deps.takePrepared(kv.value);
     const { objects } = this.#deps;
-    const encoded = prepared?.encoded ?? locateEncoded(kv.value);
+    const encoded = prepared?.encoded ?? this.#deps.encodedOf(kv.value);
     const entry = new Entry({ key: kv.key, revision: kv.modRevision, encoded, objects });
     if (prepared?.object !== undefined) objects.adopt(entry, prepared.object);
     return entry;
