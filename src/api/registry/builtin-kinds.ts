@@ -40,14 +40,12 @@ import { runtimeClasses } from '../node/v1/runtime-class.ts';
 import { podDisruptionBudgets } from '../policy/v1/pod-disruption-budget.ts';
 import { clusterRoleBindings, clusterRoles, roleBindings, roles } from '../rbac/v1/kinds.ts';
 import { priorityClasses } from '../scheduling/v1/priority-class.ts';
-import {
-  csiDrivers,
-  csiNodes,
-  csiStorageCapacities,
-  storageClasses,
-  volumeAttachments,
-  volumeAttributesClasses,
-} from '../storage/v1/kinds.ts';
+import { csiDrivers } from '../storage/v1/csi-driver.ts';
+import { csiNodes } from '../storage/v1/csi-node.ts';
+import { csiStorageCapacities } from '../storage/v1/csi-storage-capacity.ts';
+import { storageClasses } from '../storage/v1/storage-class.ts';
+import { volumeAttachments } from '../storage/v1/volume-attachment.ts';
+import { volumeAttributesClasses } from '../storage/v1/volume-attributes-class.ts';
 import type { KindRules } from './kind.ts';
 
 /** Every kind with rules of its own; the others of the resource table are stored as they come. One line a kind. */
