@@ -3,11 +3,16 @@ import { enableCompileCache } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { addAgentCommand } from './commands/agent.ts';
+import { addControllerManagerCommand } from './commands/controller-manager.ts';
 import { addDeleteCommand } from './commands/delete.ts';
+import { addDnsCommand } from './commands/dns.ts';
 import { addDownCommand } from './commands/down.ts';
 import { addImageCommand } from './commands/image.ts';
 import { addKubectlCommand } from './commands/kubectl.ts';
+import { addKubeletCommand } from './commands/kubelet.ts';
 import { addLogsCommand } from './commands/logs.ts';
+import { addProxyCommand } from './commands/proxy.ts';
+import { addSchedulerCommand } from './commands/scheduler.ts';
 import { addServerCommand } from './commands/server.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addUpCommand } from './commands/up.ts';
@@ -28,7 +33,11 @@ Images need no registry:
   tiphys image build --tag web:1 --entrypoint '["/bin/web"]' ./rootfs
   tiphys image load image.tar                OCI layout or docker save
 
-Every command takes --data-dir to say which cluster.`;
+Control plane in parts, each in a process (or on a machine) of its own:
+  tiphys server --disable scheduler,controller-manager
+  tiphys scheduler --kubeconfig DATA-DIR/scheduler.conf
+
+Commands about a cluster on this machine take --data-dir to say which one.`;
 
 /** Parses the command line, runs one command, and turns what it throws into a message and an exit code. */
 async function main(argv: readonly string[]): Promise<void> {
@@ -49,6 +58,12 @@ async function main(argv: readonly string[]): Promise<void> {
   addImageCommand(program);
   addServerCommand(program);
   addAgentCommand(program);
+  program.commandsGroup('One component, for any API server:');
+  addSchedulerCommand(program);
+  addControllerManagerCommand(program);
+  addKubeletCommand(program);
+  addProxyCommand(program);
+  addDnsCommand(program);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {

@@ -63,6 +63,17 @@ export function parsePort(text: string): number {
   return port;
 }
 
+/** `a,b`. */
+export function parseList(text: string): string[] {
+  return text.split(',').filter((part) => part !== '');
+}
+
+/** How a switch is written in kube flags: `--leader-elect=false`. */
+export function parseSwitch(text: string): boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new InvalidArgumentError('it must be true or false.');
+}
+
 export function parseCount(text: string): number {
   const count = Number(text);
   if (!/^\d+$/.test(text) || count < 1) throw new InvalidArgumentError('it must be a whole number from 1.');

@@ -30,6 +30,10 @@ export interface ControlPlaneOptions extends ApiChoice {
   readonly serviceCidr: string;
   readonly podCidr: string;
   readonly clusterDns: string;
+  /** Which controllers run in this process, as `--controllers`; empty: none. Default: all. */
+  readonly controllers?: readonly string[];
+  /** Whether the scheduler runs in this process. Default: it does. */
+  readonly scheduler?: boolean;
 }
 
 /** API server, controllers and scheduler of one cluster, in this process. */
@@ -178,18 +182,22 @@ async function startComponents(
 ): Promise<() => Promise<unknown>> {
   const { options, pki, executor, log } = context;
   const controllers = await startControllers({
+    ...(options.controllers === undefined ? {} : { controllers: options.controllers }),
     clientFor: (name) => new LocalClient(server.api, controllerUser(name), FROZEN),
     executor,
     log,
     options: { clusterCidr: options.podCidr, rootCa: pki.ca.certificate },
   });
-  const scheduler = await startScheduler({
-    client: new LocalClient(server.api, componentUser('system:kube-scheduler'), FROZEN),
-    executor,
-    log,
-  });
+  const scheduler =
+    options.scheduler === false
+      ? undefined
+      : await startScheduler({
+          client: new LocalClient(server.api, componentUser('system:kube-scheduler'), FROZEN),
+          executor,
+          log,
+        });
   return async () => {
-    await scheduler.stop();
+    await scheduler?.stop();
     await controllers.stop();
   };
 }

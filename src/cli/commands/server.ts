@@ -1,12 +1,13 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import type { Command } from 'commander';
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
 import { apiChoice } from '#cluster/api-choice.ts';
 import { openDataDirectory } from '#cluster/data-directory.ts';
 import { addressAt, resolveSettings } from '#cluster/settings.ts';
 import { RealExecutor } from '#machinery/executor/real-executor.ts';
 import { stderrLogger } from '../file-logger.ts';
-import { type ApiFlags, currentUid, parsePort, withApiFlags, withDataDir } from '../options.ts';
+import { type ApiFlags, currentUid, parseList, parsePort, withApiFlags, withDataDir } from '../options.ts';
 
 interface ServerFlags extends ApiFlags {
   readonly dataDir: string;
@@ -14,8 +15,13 @@ interface ServerFlags extends ApiFlags {
   readonly bindAddress: string;
   readonly clusterCidr?: string;
   readonly serviceClusterIpRange?: string;
+  readonly controllers: readonly string[];
+  readonly disable: readonly string[];
   readonly v: number;
 }
+
+/** Components that may run elsewhere, with `tiphys scheduler` and `tiphys controller-manager`. */
+const COMPONENTS = ['scheduler', 'controller-manager'];
 
 /** `tiphys server`: API server, controllers and scheduler in this process, in the foreground; no node. */
 export function addServerCommand(program: Command): void {
@@ -25,6 +31,10 @@ export function addServerCommand(program: Command): void {
     .option('--bind-address <address>', 'where to listen', '127.0.0.1')
     .option('--cluster-cidr <cidr>', 'addresses of pods (first start only)')
     .option('--service-cluster-ip-range <cidr>', 'addresses of services, or two ranges with a comma (first start only)')
+    .option('--controllers <list>', 'controllers to run: "*" all, "foo" this one, "-foo" not this one', parseList, [
+      '*',
+    ])
+    .option('--disable <components>', `what not to run in this process: ${COMPONENTS.join(', ')}`, parseComponents, [])
     .option('-v, --v <level>', 'how much to log', (text) => Number(text), 0)
     .action(serve);
 }
@@ -54,18 +64,37 @@ async function serve(flags: ServerFlags): Promise<void> {
       serviceCidr,
       podCidr,
       clusterDns: addressAt(serviceCidr, 10),
+      controllers: flags.disable.includes('controller-manager') ? [] : flags.controllers,
+      scheduler: !flags.disable.includes('scheduler'),
       ...apiChoice(flags),
     },
     { executor, log },
   );
   const url = `https://${flags.bindAddress}:${port}`;
-  const kubeconfig = controlPlane.adminKubeconfig({ server: url, context: 'tiphys' });
-  writeFileSync(`${directory.kubeconfig}.tmp`, kubeconfig, { mode: 0o600 });
-  renameSync(`${directory.kubeconfig}.tmp`, directory.kubeconfig);
+  writePrivate(directory.kubeconfig, controlPlane.adminKubeconfig({ server: url, context: 'tiphys' }));
+  for (const name of flags.disable) {
+    const commonName = `system:kube-${name}`;
+    const client = controlPlane.pki.issueClient({ commonName });
+    writePrivate(join(directory.root, `${name}.conf`), controlPlane.kubeconfigFor(commonName, client, url));
+  }
   process.stderr.write(`serving ${url}; kubeconfig: ${directory.kubeconfig}\n`);
   await stopped;
   await controlPlane.close();
   process.exit(0);
+}
+
+function writePrivate(path: string, text: string): void {
+  writeFileSync(`${path}.tmp`, text, { mode: 0o600 });
+  renameSync(`${path}.tmp`, path);
+}
+
+function parseComponents(text: string): string[] {
+  const names = parseList(text);
+  const unknown = names.filter((name) => !COMPONENTS.includes(name));
+  if (unknown.length === 0) return names;
+  throw new InvalidArgumentError(
+    `there is no ${unknown.join(', ')} to switch off; there are ${COMPONENTS.join(', ')}.`,
+  );
 }
 
 function freePort(host: string): Promise<number> {

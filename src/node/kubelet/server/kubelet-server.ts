@@ -10,7 +10,12 @@ import { KubeletEndpoint, type KubeletEndpointOptions, problemAnswer } from './k
 import { actionOf, parseRoute } from './routes.ts';
 
 export interface KubeletServerOptions extends KubeletEndpointOptions {
-  readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string };
+  readonly tls: {
+    readonly cert: string;
+    readonly key: string;
+    /** Empty: nobody comes by certificate. */
+    readonly clientCa: string;
+  };
   readonly log: Logger;
   /** Asked about everyone but the API server's own client. Absent: nobody else may. */
   readonly auth?: KubeletAuth;
@@ -34,8 +39,9 @@ export class KubeletServer {
     const tls = {
       cert,
       key,
-      ca: clientCa,
-      requestCert: true,
+      // Without a CA of its own TLS would believe the public ones.
+      ...(clientCa === '' ? {} : { ca: clientCa }),
+      requestCert: clientCa !== '',
       rejectUnauthorized: false,
       minVersion: 'TLSv1.2',
     } as const;
