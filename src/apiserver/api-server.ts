@@ -134,7 +134,7 @@ class Server implements ApiServer {
         readsMax: options.maxReadsInFlight ?? READS_IN_FLIGHT_MAX,
         writesMax: options.maxWritesInFlight ?? WRITES_IN_FLIGHT_MAX,
       }),
-      authorization(parts.authorizer),
+      authorization(parts.authorizer, { metrics: core.metrics.security, clock }),
       ...(this.#deps.protobuf === undefined ? [] : [protobufBody(new ProtobufForms(this.#deps.protobuf))]),
     ];
   }
@@ -174,7 +174,7 @@ class Server implements ApiServer {
   }
 
   #paths(core: ServerCore, parts: Parts): Handler {
-    const health = healthHandler([...this.#ownChecks(), ...(this.#deps.healthChecks ?? [])]);
+    const health = healthHandler([...this.#ownChecks(), ...(this.#deps.healthChecks ?? [])], core.metrics.health);
     const discovery = discoveryHandler(core.registry, this.#deps.options?.advertisedAddress ?? '');
     const openApi = new OpenApi({
       registry: core.registry,

@@ -3,7 +3,7 @@ import type { ResourceRegistry } from '#api/registry/registry.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
 import type { Logger } from '#machinery/log/logger.ts';
 import type { SchemaSet } from '#machinery/schema/schema.ts';
-import type { Metrics } from './metrics.ts';
+import type { Metrics } from './metrics/server-metrics.ts';
 import type { AdmissionPlugin, Authorizer } from './pipeline/types.ts';
 import type { WriteHook } from './server-parts.ts';
 import type { WriteCauses } from './storage/causes.ts';

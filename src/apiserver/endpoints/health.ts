@@ -1,23 +1,34 @@
+import type { HealthMetrics } from '../metrics/health-metrics.ts';
 import { isTrue } from '../pipeline/request-info.ts';
 import { type ApiResponse, type Handler, textResponse } from '../pipeline/types.ts';
 import type { HealthCheck } from '../server-parts.ts';
 
+type RunCheck = (check: HealthCheck, endpoint: string) => Promise<string | undefined>;
+
 /** `/livez`, `/readyz` and the older `/healthz`, whole or one check each, with `verbose` and `exclude`. */
-export function healthHandler(checks: readonly HealthCheck[]): Handler {
+export function healthHandler(checks: readonly HealthCheck[], metrics: HealthMetrics): Handler {
+  const run = async (check: HealthCheck, endpoint: string): Promise<string | undefined> => {
+    const failure = await outcomeOf(check);
+    metrics.observe(check.name, endpoint, failure === undefined);
+    return failure;
+  };
   return async ({ info, request }) => {
     const [endpoint = '', ...rest] = info.path.replace(/^\/+|\/+$/g, '').split('/');
     const wanted = checks.filter(({ endpoints }) => endpoints.some((name) => name === endpoint));
     const single = rest.join('/');
-    if (single === '') return all(endpoint, wanted, request.query);
+    if (single === '') return all({ endpoint, checks: wanted, run }, request.query);
     const check = wanted.find(({ name }) => name === single);
     if (check === undefined) return textResponse(404, '404 page not found\n');
-    const failure = await run(check);
+    const failure = await run(check, endpoint);
     if (failure === undefined) return textResponse(200, 'ok');
     return textResponse(500, `internal server error: ${failure}\n`);
   };
 }
 
-async function all(endpoint: string, checks: readonly HealthCheck[], query: URLSearchParams): Promise<ApiResponse> {
+async function all(
+  { endpoint, checks, run }: { endpoint: string; checks: readonly HealthCheck[]; run: RunCheck },
+  query: URLSearchParams,
+): Promise<ApiResponse> {
   const excluded = new Set(query.getAll('exclude'));
   const lines: string[] = [];
   let isHealthy = true;
@@ -26,7 +37,7 @@ async function all(endpoint: string, checks: readonly HealthCheck[], query: URLS
       lines.push(`[+]${check.name} excluded: ok`);
       continue;
     }
-    const failure = await run(check);
+    const failure = await run(check, endpoint);
     lines.push(failure === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`);
     isHealthy &&= failure === undefined;
   }
@@ -39,7 +50,7 @@ async function all(endpoint: string, checks: readonly HealthCheck[], query: URLS
   return textResponse(200, isVerbose ? `${lines.join('\n')}\n${endpoint} check passed\n` : 'ok');
 }
 
-async function run(check: HealthCheck): Promise<string | undefined> {
+async function outcomeOf(check: HealthCheck): Promise<string | undefined> {
   try {
     return await check.check();
   } catch (error) {

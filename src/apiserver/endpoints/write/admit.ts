@@ -1,5 +1,5 @@
 import type { KubeObject } from '#machinery/meta/types.ts';
-import type { AdmissionRequest } from '../../pipeline/types.ts';
+import type { AdmissionPlugin, AdmissionRequest } from '../../pipeline/types.ts';
 import type { Call } from '../call.ts';
 
 export interface AdmissionInput {
@@ -18,16 +18,39 @@ export function admissionRequest(call: Call, { isDryRun, kind, ...input }: Admis
 
 /** Runs the mutating plugins, in order. */
 export async function admitMutating(call: Call, request: AdmissionRequest): Promise<void> {
-  for (const plugin of call.core.admission) {
-    const pending = plugin.mutate?.(request);
-    if (pending !== undefined) await pending;
-  }
+  await timedStep(call, { type: 'admit', operation: request.operation }, (plugin) => plugin.mutate?.(request));
 }
 
 /** Runs the validating plugins, in order. */
 export async function admitValidating(call: Call, request: AdmissionRequest): Promise<void> {
-  for (const plugin of call.core.admission) {
-    const pending = plugin.validate?.(request);
-    if (pending !== undefined) await pending;
+  await timedStep(call, { type: 'validate', operation: request.operation }, (plugin) => plugin.validate?.(request));
+}
+
+async function timedStep(
+  { core }: Call,
+  { type, operation }: { type: string; operation: string },
+  run: (plugin: AdmissionPlugin) => void | Promise<void>,
+): Promise<void> {
+  const { clock } = core.executor;
+  const metrics = core.metrics.admission;
+  const startedMs = clock.monotonic();
+  let pluginMs = startedMs;
+  let rejected = true;
+  let running = '';
+  try {
+    for (const plugin of core.admission) {
+      if ((type === 'admit' ? plugin.mutate : plugin.validate) === undefined) continue;
+      running = plugin.name;
+      const pending = run(plugin);
+      if (pending !== undefined) await pending;
+      const nowMs = clock.monotonic();
+      metrics.pluginRan(running, type, operation, { rejected: false, seconds: (nowMs - pluginMs) / 1000 });
+      pluginMs = nowMs;
+    }
+    rejected = false;
+  } finally {
+    const nowMs = clock.monotonic();
+    if (rejected) metrics.pluginRan(running, type, operation, { rejected, seconds: (nowMs - pluginMs) / 1000 });
+    metrics.stepRan(type, operation, { rejected, seconds: (nowMs - startedMs) / 1000 });
   }
 }

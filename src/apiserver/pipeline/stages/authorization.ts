@@ -1,14 +1,21 @@
+import type { Clock } from '#machinery/clock/clock.ts';
 import { forbidden } from '#machinery/errors/status-error.ts';
 import { parseFieldSelector } from '#machinery/selectors/field-selector.ts';
 import { parseLabelSelector, SelectorError } from '#machinery/selectors/label-selector.ts';
+import type { SecurityMetrics } from '../../metrics/security-metrics.ts';
 import type { AuthorizationAttributes, Authorizer, RequestContext, Stage } from '../types.ts';
 
 /** Asks whether this user may do this; 403 in upstream's words where not. */
-export function authorization(authorizer: Authorizer): Stage {
+export function authorization(
+  authorizer: Authorizer,
+  { metrics, clock }: { metrics: SecurityMetrics; clock: Clock },
+): Stage {
   return async (context, next) => {
     const attributes = attributesOf(context);
+    const startedMs = clock.monotonic();
     const answer = authorizer.authorize(attributes);
     const decision = answer instanceof Promise ? await answer : answer;
+    metrics.decided(decision.type, (clock.monotonic() - startedMs) / 1000);
     context.auditAnnotations.set('authorization.k8s.io/decision', decision.type === 'allow' ? 'allow' : 'forbid');
     if (decision.reason !== '') context.auditAnnotations.set('authorization.k8s.io/reason', decision.reason);
     if (decision.type === 'allow') return next();

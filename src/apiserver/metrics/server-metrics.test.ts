@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Metrics } from './metrics.ts';
+import { Metrics } from './server-metrics.ts';
 
 test('metrics carry the event loop delay and the counts of stored objects, as they are when asked for', async () => {
   const delaysMs = [12, 0];

@@ -1,0 +1,105 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { ApiResponse, RequestContext } from '../pipeline/types.ts';
+import { labelsKey, RESOURCE_LABELS, resourceLabels } from './request-labels.ts';
+
+const DURATION_BUCKETS_SECONDS = [
+  0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
+];
+const SIZE_BUCKETS_BYTES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+/** Label sets remembered; more come only from clients that make up resources and paths. */
+const CHILDREN_MAX = 5_000;
+const SIZED_VERBS = new Set(['get', 'list']);
+
+interface Child {
+  readonly count: Counter.Internal;
+  readonly duration: Histogram.Internal<string>;
+  readonly sliDuration: Histogram.Internal<string>;
+  readonly size: Histogram.Internal<string> | undefined;
+}
+
+/** Counts, times and sizes of requests. */
+export class RequestMetrics {
+  readonly #children = new Map<string, Child>();
+  readonly #requests: Counter;
+  readonly #durations: Histogram;
+  readonly #sliDurations: Histogram;
+  readonly #sizes: Histogram;
+  readonly #inFlight: Gauge;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    this.#requests = new Counter({
+      name: 'apiserver_request_total',
+      help: 'Requests answered, by what was asked and the status code.',
+      labelNames: [...RESOURCE_LABELS, 'dry_run', 'code'],
+      registers,
+    });
+    this.#durations = new Histogram({
+      name: 'apiserver_request_duration_seconds',
+      help: 'Time from the arrival of a request to its answer, watches left out.',
+      labelNames: [...RESOURCE_LABELS, 'dry_run'],
+      buckets: DURATION_BUCKETS_SECONDS,
+      registers,
+    });
+    this.#sliDurations = new Histogram({
+      name: 'apiserver_request_sli_duration_seconds',
+      help: 'Time from the arrival of a request to its answer, less what was spent outside this server.',
+      labelNames: [...RESOURCE_LABELS],
+      buckets: DURATION_BUCKETS_SECONDS,
+      registers,
+    });
+    this.#sizes = new Histogram({
+      name: 'apiserver_response_sizes',
+      help: 'Bytes of the answers to reads.',
+      labelNames: [...RESOURCE_LABELS],
+      buckets: SIZE_BUCKETS_BYTES,
+      registers,
+    });
+    this.#inFlight = new Gauge({
+      name: 'apiserver_current_inflight_requests',
+      help: 'Requests being served now, long-running ones left out.',
+      labelNames: ['request_kind'],
+      registers,
+    });
+  }
+
+  started(isReading: boolean): void {
+    this.#inFlight.inc({ request_kind: isReading ? 'readOnly' : 'mutating' });
+  }
+
+  finished(isReading: boolean): void {
+    this.#inFlight.dec({ request_kind: isReading ? 'readOnly' : 'mutating' });
+  }
+
+  observe(context: RequestContext, outcome: { code: number; seconds: number; response?: ApiResponse }): void {
+    const child = this.#childOf(context, outcome.code);
+    if (child === undefined) return;
+    child.count.inc();
+    if (context.info.verb === 'watch') return;
+    child.duration.observe(outcome.seconds);
+    child.sliDuration.observe(outcome.seconds);
+    const { response } = outcome;
+    if (child.size === undefined || response?.type !== 'bytes') return;
+    let bytes = 0;
+    for (const slice of response.body) bytes += slice.length;
+    child.size.observe(bytes);
+  }
+
+  #childOf(context: RequestContext, code: number): Child | undefined {
+    const dryRun = context.request.query.get('dryRun') ?? '';
+    const key = `${labelsKey(context)} ${dryRun} ${code}`;
+    const known = this.#children.get(key);
+    if (known !== undefined || this.#children.size >= CHILDREN_MAX) return known;
+    // Paths that do not exist would each leave a label set for ever.
+    if (code === 404 && !context.info.isResourceRequest) return undefined;
+    const labels = resourceLabels(context);
+    const child = {
+      count: this.#requests.labels({ ...labels, dry_run: dryRun, code: String(code) }),
+      duration: this.#durations.labels({ ...labels, dry_run: dryRun }),
+      sliDuration: this.#sliDurations.labels(labels),
+      size: SIZED_VERBS.has(context.info.verb) ? this.#sizes.labels(labels) : undefined,
+    };
+    this.#children.set(key, child);
+    return child;
+  }
+}
