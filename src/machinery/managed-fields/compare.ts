@@ -1,7 +1,7 @@
 import { deepEqual } from '../codec/deep.ts';
 import { encodeValue } from '../codec/json.ts';
 import { type FieldTree, LEAF, sortedTree } from './field-tree.ts';
-import type { ListKey, Plan } from './plan.ts';
+import { childPlan, type FieldsPlan, type ItemsPlan, type ListKey, type Plan } from './plan.ts';
 
 export interface Comparison {
   /** Paths that are new or have another value. */
@@ -74,15 +74,6 @@ function isEmpty(fields: Fields): boolean {
   return true;
 }
 
-type FieldsPlan = Extract<Plan, { type: 'struct' | 'map' | 'deduced' }>;
-type ItemsPlan = Extract<Plan, { type: 'set' | 'list' }>;
-
-/** The plan of a member; `undefined` for what is not tracked. */
-function childPlan(plan: FieldsPlan, name: string): Plan | undefined {
-  if (plan.type === 'struct') return plan.fields.get(name)?.plan;
-  return plan.type === 'map' ? plan.items : plan;
-}
-
 function elementOf(plan: FieldsPlan, name: string): string {
   return plan.type === 'struct' ? (plan.fields.get(name)?.element ?? `f:${name}`) : `f:${name}`;
 }
@@ -111,24 +102,39 @@ function compareFields(plan: FieldsPlan, live: Fields, next: Fields): Comparison
 function compareItems(plan: ItemsPlan, live: readonly unknown[], next: readonly unknown[]): Comparison {
   let changed: MutableTree | undefined;
   let removed: MutableTree | undefined;
-  const left = new Map<string, unknown>();
-  for (const item of live) left.set(itemElement(plan, item), item);
-  for (const item of next) {
-    const element = itemElement(plan, item);
+  const left = itemsByElement(plan, live);
+  for (const [element, items] of itemsByElement(plan, next)) {
     const known = left.get(element);
     left.delete(element);
-    if (plan.type === 'set') {
-      if (known === undefined) (changed ??= {})[element] = LEAF;
-      continue;
-    }
-    const result = compare(plan.items, known, item);
+    const result = compareSameElement(plan, known, items);
     if (result.changed !== undefined) (changed ??= {})[element] = result.changed;
     if (result.removed !== undefined) (removed ??= {})[element] = result.removed;
   }
-  for (const [element, item] of left) {
+  for (const [element, [item]] of left) {
     (removed ??= {})[element] = plan.type === 'set' ? LEAF : wholeTree(plan.items, item);
   }
   return finish(changed, removed);
+}
+
+/** Items by their path element; a stored list may hold several of one. */
+export function itemsByElement(plan: ItemsPlan, items: readonly unknown[]): Map<string, unknown[]> {
+  const result = new Map<string, unknown[]>();
+  for (const item of items) {
+    const element = itemElement(plan, item);
+    const known = result.get(element);
+    if (known === undefined) result.set(element, [item]);
+    else known.push(item);
+  }
+  return result;
+}
+
+// Duplicates are told apart by nothing, so they change as one.
+function compareSameElement(plan: ItemsPlan, live: readonly unknown[] = [], next: readonly unknown[]): Comparison {
+  if (live.length > 1 || next.length > 1) {
+    return live.length > 0 && deepEqual(live, next) ? SAME : MODIFIED;
+  }
+  if (plan.type === 'list') return compare(plan.items, live[0], next[0]);
+  return live.length === 0 ? MODIFIED : SAME;
 }
 
 function finish(changed: MutableTree | undefined, removed: MutableTree | undefined): Comparison {

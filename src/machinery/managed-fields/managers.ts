@@ -45,6 +45,37 @@ export function belongsTo(entry: ManagedFieldsEntry, key: ManagerKey): boolean {
   );
 }
 
+/** Whether an entry can be read at all; clients may send any. */
+export function isValidEntry({ operation, apiVersion, fieldsType, fieldsV1 }: ManagedFieldsEntry): boolean {
+  return (
+    (operation === 'Apply' || operation === 'Update') &&
+    (apiVersion ?? '') !== '' &&
+    fieldsType === 'FieldsV1' &&
+    (fieldsV1 === undefined || isFieldTree(fieldsV1))
+  );
+}
+
+const ELEMENT = /^(?:f:|v:|k:\{|i:\d)/;
+
+function isFieldTree(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.entries(value).every(([element, child]) => {
+    if (element !== '.' && !isElement(element)) return false;
+    return isFieldTree(child);
+  });
+}
+
+function isElement(element: string): boolean {
+  if (!ELEMENT.test(element)) return false;
+  if (element.startsWith('f:') || element.startsWith('i:')) return true;
+  try {
+    JSON.parse(element.slice(2));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Drops entries that own nothing, joins old updates, and sorts as upstream does. */
 export function finishEntries(entries: readonly ManagedFieldsEntry[]): ManagedFieldsEntry[] {
   const kept = entries.filter((entry) => !isEmptyTree(treeOf(entry)));

@@ -6,7 +6,12 @@ export type Plan =
   | { readonly type: 'leaf' }
   /** No schema: objects are split into fields, lists are owned as a whole. */
   | { readonly type: 'deduced' }
-  | { readonly type: 'struct'; readonly fields: Map<string, FieldPlan> }
+  | {
+      readonly type: 'struct';
+      readonly fields: Map<string, FieldPlan>;
+      /** How fields are told apart that the schema does not name; absent where they are not tracked. */
+      readonly rest?: Plan;
+    }
   | { readonly type: 'map'; readonly items: Plan }
   | { readonly type: 'set' }
   | { readonly type: 'list'; readonly items: Plan; readonly keys: readonly ListKey[] };
@@ -27,6 +32,11 @@ export interface ListKey {
 const LEAF_PLAN: Plan = { type: 'leaf' };
 const DEDUCED_PLAN: Plan = { type: 'deduced' };
 const SET_PLAN: Plan = { type: 'set' };
+/** Stands for a field that the plan leaves out although its struct tracks what it does not name. */
+const UNOWNED_PLAN: Plan = { type: 'leaf' };
+
+export type FieldsPlan = Extract<Plan, { type: 'struct' | 'map' | 'deduced' }>;
+export type ItemsPlan = Extract<Plan, { type: 'set' | 'list' }>;
 
 /** Server-owned fields that no manager ever owns. */
 const METADATA_UNTRACKED = new Set([
@@ -40,13 +50,21 @@ const METADATA_UNTRACKED = new Set([
   'resourceVersion',
 ]);
 
+type StructPlan = Extract<Plan, { type: 'struct' }>;
+
 export interface ObjectPlan {
-  readonly root: Plan;
-  /** The same without `status`, for writes that cannot change it. */
-  readonly rootWithoutStatus: Plan;
+  readonly root: StructPlan;
   /** An object with nothing in it but what is always written. */
   readonly empty: unknown;
+  /**
+   * The plan for a way of writing that cannot change some fields, which it therefore never owns: `status`,
+   * `metadata.labels`; `*` is every field of the object but metadata and status.
+   */
+  without(fields: readonly string[]): StructPlan;
 }
+
+/** What a write of the object itself does not own, where the status has a subresource of its own. */
+export const STATUS_ONLY: readonly string[] = ['status'];
 
 const compiledSets = new WeakMap<SchemaSet, Map<string, ObjectPlan>>();
 
@@ -68,17 +86,65 @@ export function planOf(schemas: SchemaSet, schemaName: string): ObjectPlan {
 function compileObject(schemas: SchemaSet, schemaName: string): ObjectPlan {
   const compiler = new PlanCompiler(schemas);
   const general = compiler.planOf({ type: 'ref', ref: schemaName });
-  const fields = new Map(general.type === 'struct' ? general.fields : []);
-  fields.delete('apiVersion');
-  fields.delete('kind');
-  const metadata = fields.get('metadata')?.plan;
-  const tracked = new Map(metadata?.type === 'struct' ? metadata.fields : []);
-  for (const name of METADATA_UNTRACKED) tracked.delete(name);
-  fields.set('metadata', { element: 'f:metadata', plan: { type: 'struct', fields: tracked }, zero: () => ({}) });
-  const withoutStatus = new Map(fields);
-  withoutStatus.delete('status');
-  const root: Plan = { type: 'struct', fields };
-  return { root, rootWithoutStatus: { type: 'struct', fields: withoutStatus }, empty: zeroStruct(fields) };
+  const isStruct = general.type === 'struct';
+  const fields = new Map(isStruct ? general.fields : []);
+  for (const name of ['apiVersion', 'kind']) fields.set(name, unowned(name));
+  const own = fields.get('metadata')?.plan;
+  const metadata = own?.type === 'struct' ? own : compiler.planOf({ type: 'ref', ref: OBJECT_META });
+  fields.set('metadata', { element: 'f:metadata', plan: trackedMetadata(metadata), zero: () => ({}) });
+  const rest = isStruct ? general.rest : DEDUCED_PLAN;
+  const root: StructPlan = { type: 'struct', fields, ...(rest === undefined ? {} : { rest }) };
+  const variants = new Map<string, StructPlan>();
+  return {
+    root,
+    empty: zeroStruct(fields),
+    without: (names) => {
+      const key = names.join();
+      let variant = variants.get(key);
+      if (variant === undefined) {
+        variant = names.reduce(withoutField, root);
+        variants.set(key, variant);
+      }
+      return variant;
+    },
+  };
+}
+
+const OBJECT_META = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
+
+function unowned(name: string): FieldPlan {
+  return { element: `f:${name}`, plan: UNOWNED_PLAN, zero: undefined };
+}
+
+function trackedMetadata(plan: Plan): StructPlan {
+  const fields = new Map(plan.type === 'struct' ? plan.fields : []);
+  for (const name of METADATA_UNTRACKED) fields.set(name, unowned(name));
+  return { type: 'struct', fields, ...(plan.type === 'struct' ? {} : { rest: DEDUCED_PLAN }) };
+}
+
+function withoutField(plan: StructPlan, name: string): StructPlan {
+  if (name === '*') {
+    const kept = [...plan.fields].filter(([field]) => field === 'metadata' || field === 'status');
+    return { type: 'struct', fields: new Map(kept) };
+  }
+  const [first = '', ...below] = name.split('.');
+  const fields = new Map(plan.fields);
+  const field = fields.get(first);
+  if (below.length > 0 && field?.plan.type === 'struct') {
+    fields.set(first, { ...field, plan: withoutField(field.plan, below.join('.')) });
+    return { ...plan, fields };
+  }
+  fields.set(first, unowned(first));
+  return { ...plan, fields };
+}
+
+/** The plan of a member; `undefined` for what is not tracked. */
+export function childPlan(plan: FieldsPlan, name: string): Plan | undefined {
+  if (plan.type === 'map') return plan.items;
+  if (plan.type === 'deduced') return plan;
+  const field = plan.fields.get(name);
+  if (field === undefined) return plan.rest;
+  return field.plan === UNOWNED_PLAN ? undefined : field.plan;
 }
 
 class PlanCompiler {
@@ -114,7 +180,8 @@ class PlanCompiler {
     if (known !== undefined) return known;
     if (definition.fields === undefined) return DEDUCED_PLAN;
     const fields = new Map<string, FieldPlan>();
-    const plan: Plan = { type: 'struct', fields };
+    const plan: Plan =
+      definition.preserveUnknown === true ? { type: 'struct', fields, rest: DEDUCED_PLAN } : { type: 'struct', fields };
     if (name !== undefined) this.#structs.set(name, plan);
     for (const [field, schema] of Object.entries(definition.fields)) {
       const fieldPlan = this.planOf(schema);
