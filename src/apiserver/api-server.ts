@@ -3,7 +3,10 @@ import { serviceUnavailable } from '#machinery/errors/status-error.ts';
 import { discoveryHandler } from './discovery/discovery.ts';
 import { dispatcher, pageNotFound } from './endpoints/dispatch.ts';
 import { healthHandler } from './endpoints/health.ts';
+import { indexHandler } from './endpoints/index-page.ts';
 import { versionHandler } from './endpoints/version.ts';
+import { flagzHandler } from './endpoints/zpages/flagz.ts';
+import { statuszHandler } from './endpoints/zpages/statusz.ts';
 import { statusResponse, toStatusError } from './errors.ts';
 import { LocalClient } from './local-client.ts';
 import { Metrics } from './metrics/server-metrics.ts';
@@ -76,6 +79,7 @@ class Server implements ApiServer {
     const metrics = new Metrics({
       storageObjects: () => this.#storageObjects(),
       worstDelayMs: () => deps.executor.takeWorstDelayMs?.() ?? 0,
+      features: () => deps.options?.features ?? [],
     });
     const core: ServerCore = {
       executor: deps.executor,
@@ -198,6 +202,10 @@ class Server implements ApiServer {
       ['/openapi/v3/', (context) => openApi.serveV3(context)],
     ]);
     const given = fromParts(this.#deps.paths ?? new Map<string, Handler>(), parts);
+    own.set('/flagz', flagzHandler(this.#deps.options?.flags ?? {}));
+    const known = [...own.keys(), ...given.keys(), '/statusz'];
+    own.set('/statusz', statuszHandler({ clock: core.executor.clock, paths: known }));
+    own.set('/', indexHandler(core.registry, known));
     return (context) => {
       const handler = handlerFor(given, context.info.path) ?? handlerFor(own, context.info.path);
       return handler === undefined ? Promise.resolve(pageNotFound()) : handler(context);
@@ -290,7 +298,7 @@ function fromParts<T>(given: FromParts<T>, parts: ServerParts): T {
 function handlerFor(handlers: ReadonlyMap<string, Handler>, path: string): Handler | undefined {
   const exact = handlers.get(path);
   if (exact !== undefined) return exact;
-  for (let slash = path.lastIndexOf('/'); slash >= 0; slash = slash === 0 ? -1 : path.lastIndexOf('/', slash - 1)) {
+  for (let slash = path.lastIndexOf('/'); slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
     const handler = handlers.get(path.slice(0, slash + 1));
     if (handler !== undefined) return handler;
   }

@@ -1,3 +1,4 @@
+import type { FeatureState } from '#api/features/feature-gates.ts';
 import type { ResourceRegistry } from '#api/registry/registry.ts';
 import type { Client } from '#client/client.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
@@ -118,4 +119,8 @@ export interface ApiServerOptions {
   readonly anonymous?: boolean;
   /** `https://host:port` for discovery's serverAddressByClientCIDRs, without scheme: `127.0.0.1:6443`. */
   readonly advertisedAddress?: string;
+  /** The feature gates and their states, for `/metrics`. */
+  readonly features?: readonly FeatureState[];
+  /** What the server was started with, under the names of upstream's flags, for `/flagz`. */
+  readonly flags?: Readonly<Record<string, string>>;
 }

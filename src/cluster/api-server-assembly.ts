@@ -17,6 +17,24 @@ export interface AssemblyOptions extends ApiChoice, Omit<SecurityOptions, 'exter
   readonly advertisedAddress: string;
 }
 
+/** What `/flagz` shows: upstream's flags that stand for these options. */
+function flagsOf({ serviceCidr, advertisedAddress, featureGates = {}, runtimeConfig = {} }: AssemblyOptions) {
+  const settings = (values: Readonly<Record<string, unknown>>) =>
+    Object.entries(values)
+      .map(([name, value]) => `${name}=${String(value)}`)
+      .join(',');
+  const colon = advertisedAddress.lastIndexOf(':');
+  return {
+    'advertise-address': advertisedAddress.slice(0, colon),
+    'anonymous-auth': 'true',
+    'authorization-mode': '[Node,RBAC]',
+    'feature-gates': settings(featureGates),
+    'runtime-config': settings(runtimeConfig),
+    'secure-port': advertisedAddress.slice(colon + 1),
+    'service-cluster-ip-range': serviceCidr,
+  };
+}
+
 export interface AssembledServer {
   readonly api: ApiServer;
   close(): Promise<void>;
@@ -41,7 +59,7 @@ export async function assembleApiServer(
     descriptions: builtinDescriptions,
     protobuf: { table: protobufTable, messageOf: protobufMessageOf },
     ...security,
-    options: { advertisedAddress },
+    options: { advertisedAddress, features: gates.list(), flags: flagsOf(options) },
   });
   return {
     api,

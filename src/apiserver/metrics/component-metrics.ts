@@ -1,11 +1,6 @@
+import type { FeatureState } from '#api/features/feature-gates.ts';
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 import { VERSION } from '../endpoints/version.ts';
-
-export interface FeatureState {
-  readonly name: string;
-  readonly stage: string;
-  readonly isEnabled: boolean;
-}
 
 /** What every component of Kubernetes says of itself: its build and the features that are on or off. */
 export function addComponentMetrics(registry: Registry, features: () => readonly FeatureState[]): void {

@@ -1,7 +1,8 @@
+import type { FeatureState } from '#api/features/feature-gates.ts';
 import { Registry } from 'prom-client';
 import { type Handler, textResponse } from '../pipeline/types.ts';
 import { AdmissionMetrics } from './admission-metrics.ts';
-import { addComponentMetrics, addProcessMetrics, type FeatureState } from './component-metrics.ts';
+import { addComponentMetrics, addProcessMetrics } from './component-metrics.ts';
 import { HealthMetrics } from './health-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { SecurityMetrics } from './security-metrics.ts';

@@ -32,7 +32,9 @@ export const CLUSTER_ROLE_DATA: Readonly<Record<string, RoleData>> = {
     ],
   },
   'system:monitoring': {
-    rules: [allowPaths('get', '/metrics /metrics/slis /livez /readyz /healthz /livez/* /readyz/* /healthz/*')],
+    rules: [
+      allowPaths('get', '/metrics /metrics/slis /livez /readyz /healthz /livez/* /readyz/* /healthz/* /statusz /flagz'),
+    ],
   },
   'system:basic-user': {
     rules: [
