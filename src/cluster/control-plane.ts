@@ -1,5 +1,10 @@
 import { LocalClient } from '#apiserver/local-client.ts';
-import { ensureBootstrapObjects, ensureSystemNamespaces } from '#apiserver/allocation/bootstrap-objects.ts';
+import {
+  ensureBootstrapObjects,
+  ensureSystemNamespaces,
+  publishApiServer,
+} from '#apiserver/allocation/bootstrap-objects.ts';
+import { EndpointLeases } from '#apiserver/allocation/endpoint-leases.ts';
 import { ensureBootstrapPolicy } from '#apiserver/authorization/bootstrap/bootstrap-policy.ts';
 import { signingKey } from '#apiserver/authentication/jwt.ts';
 import type { KeyPair } from '#apiserver/pki/certificate.ts';
@@ -14,13 +19,15 @@ import { startControllers } from '#controllers/manager.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
 import type { Logger } from '#machinery/log/logger.ts';
 import { startScheduler } from '#scheduler/scheduler.ts';
-import { openLmdbStore } from '#store/lmdb/lmdb-store.ts';
+import type { Store } from '#store/store.ts';
 import { ensureAddons } from './addons.ts';
 import { type ApiChoice, apiChoice } from './api-choice.ts';
 import { type AssembledServer, assembleApiServer } from './api-server-assembly.ts';
 import { componentUser, controllerUser } from './component-user.ts';
 import type { DataDirectory } from './data-directory.ts';
+import { runElected } from './run-elected.ts';
 import { addressAt } from './settings.ts';
+import { isSharedStore, openStore, type StoreChoice } from './store-choice.ts';
 
 export interface ControlPlaneOptions extends ApiChoice {
   readonly directory: DataDirectory;
@@ -30,10 +37,14 @@ export interface ControlPlaneOptions extends ApiChoice {
   readonly serviceCidr: string;
   readonly podCidr: string;
   readonly clusterDns: string;
+  /** Whose certificates kubelets must have, PEM; empty: they are not checked. Default: the cluster's own CA. */
+  readonly kubeletCa?: string;
   /** Which controllers run in this process, as `--controllers`; empty: none. Default: all. */
   readonly controllers?: readonly string[];
   /** Whether the scheduler runs in this process. Default: it does. */
   readonly scheduler?: boolean;
+  /** Where the objects are. Default: in the directory. */
+  readonly store?: StoreChoice;
 }
 
 /** API server, controllers and scheduler of one cluster, in this process. */
@@ -71,15 +82,16 @@ export async function startControlPlane(
     for (const close of closers.toReversed()) await close();
   };
   try {
-    const [pki, store] = await Promise.all([
+    const [pki, opened] = await Promise.all([
       ensurePki(
         directory.root,
         { extraNames: options.listen.map(({ host }) => host), serviceAddress: addressAt(serviceCidr, 1) },
         { clock, random },
       ),
-      openLmdbStore({ path: directory.store, clock }),
+      openStore(directory, options.store ?? { type: 'lmdb' }, { clock, random }),
     ]);
-    closers.push(() => store.close());
+    closers.push(() => opened.close());
+    const { store } = opened;
     const localKubelets = new Map<string, LocalKubelet>();
     const server = await assembleApiServer(
       {
@@ -90,7 +102,7 @@ export async function startControlPlane(
         clientCa: pki.ca.certificate,
         frontProxyCa: pki.frontProxyCa.certificate,
         kubeletClient: pki.kubeletClient,
-        kubeletCa: pki.ca.certificate,
+        ...(options.kubeletCa === '' ? {} : { kubeletCa: options.kubeletCa ?? pki.ca.certificate }),
         kubeletFor: (nodeName) => localKubelets.get(nodeName),
       },
       { store, executor, log },
@@ -98,8 +110,8 @@ export async function startControlPlane(
     closers.push(() => server.close());
     closers.push(await listenEverywhere(server, { options, pki, executor, log }));
     const admin = new LocalClient(server.api, MASTERS);
-    await bootstrap(admin, options, pki);
-    closers.push(await startComponents(server, { options, pki, executor, log }));
+    closers.push(await bootstrap({ admin, store, log, executor }, options, pki));
+    closers.push(await startComponents(server, { options, pki, store, executor, log }));
     const informers: InformerFactory[] = [];
     closers.push(() => Promise.all(informers.map((factory) => factory.stop())));
     return {
@@ -161,43 +173,70 @@ async function listenEverywhere(
   return close;
 }
 
-async function bootstrap(admin: Client, options: ControlPlaneOptions, pki: Pki): Promise<void> {
+/** Returns what to call at the end, when this server is to be forgotten. */
+async function bootstrap(
+  context: { admin: Client; store: Store; executor: Executor; log: Logger },
+  options: ControlPlaneOptions,
+  pki: Pki,
+): Promise<() => Promise<void>> {
+  const { admin, store, executor, log } = context;
+  const objects = {
+    advertiseAddress: options.advertise.host,
+    port: options.advertise.port,
+    serviceCidrs: options.serviceCidr.split(','),
+    clientCa: pki.ca.certificate,
+    frontProxyCa: pki.frontProxyCa.certificate,
+  };
+  const isShared = isSharedStore(store);
+  const leases = new EndpointLeases(options.advertise.host, { store, clock: executor.clock, log });
+  const publish = (serverAddresses: readonly string[]) => publishApiServer(admin, { ...objects, serverAddresses });
+  if (isShared) await leases.start(publish);
   await ensureSystemNamespaces(admin);
   await Promise.all([
     ensureBootstrapPolicy(admin),
-    ensureBootstrapObjects(admin, {
-      advertiseAddress: options.advertise.host,
-      port: options.advertise.port,
-      serviceCidrs: options.serviceCidr.split(','),
-      clientCa: pki.ca.certificate,
-      frontProxyCa: pki.frontProxyCa.certificate,
-    }),
+    ensureBootstrapObjects(admin, isShared ? { ...objects, serverAddresses: await leases.addresses() } : objects),
     ensureAddons(admin, { clusterDns: options.clusterDns }),
   ]);
+  return async () => {
+    if (isShared) await leases.close(publish);
+  };
 }
 
 async function startComponents(
   server: AssembledServer,
-  context: { options: ControlPlaneOptions; pki: Pki; executor: Executor; log: Logger },
+  context: { options: ControlPlaneOptions; pki: Pki; store: Store; executor: Executor; log: Logger },
 ): Promise<() => Promise<unknown>> {
-  const { options, pki, executor, log } = context;
-  const controllers = await startControllers({
-    ...(options.controllers === undefined ? {} : { controllers: options.controllers }),
-    clientFor: (name) => new LocalClient(server.api, controllerUser(name), FROZEN),
-    executor,
-    log,
-    options: { clusterCidr: options.podCidr, rootCa: pki.ca.certificate },
-  });
-  const scheduler =
-    options.scheduler === false
-      ? undefined
-      : await startScheduler({
-          client: new LocalClient(server.api, componentUser('system:kube-scheduler'), FROZEN),
-          executor,
-          log,
-        });
+  const { options, pki, store, executor, log } = context;
+  const clientFor = (name: string) => new LocalClient(server.api, controllerUser(name), FROZEN);
+  const schedulerClient = new LocalClient(server.api, componentUser('system:kube-scheduler'), FROZEN);
+  const controllers = () =>
+    startControllers({
+      ...(options.controllers === undefined ? {} : { controllers: options.controllers }),
+      clientFor,
+      executor,
+      log,
+      options: { clusterCidr: options.podCidr, rootCa: pki.ca.certificate },
+    });
+  const scheduler = () => startScheduler({ client: schedulerClient, executor, log });
+  const hasControllers = options.controllers?.length !== 0;
+  const hasScheduler = options.scheduler !== false;
+  if (isSharedStore(store)) {
+    // Other servers on the same store have them, too: one of each works at a time.
+    const deps = { executor, log };
+    const manager = { leaseName: 'kube-controller-manager', client: clientFor('kube-controller-manager') };
+    const elected = [
+      ...(hasControllers ? [runElected(manager, { ...deps, start: controllers })] : []),
+      ...(hasScheduler
+        ? [runElected({ leaseName: 'kube-scheduler', client: schedulerClient }, { ...deps, start: scheduler })]
+        : []),
+    ];
+    return () => Promise.all(elected.map((component) => component.stop()));
+  }
+  const running = [
+    ...(hasControllers ? [await controllers()] : []),
+    ...(hasScheduler ? [await scheduler()] : []),
+  ];
   return async () => {
-    await scheduler?.stop();
-    await controllers.stop();
+    for (const component of running.toReversed()) await component.stop();
   };
 }

@@ -1,15 +1,24 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { apiChoice } from '#cluster/api-choice.ts';
 import { openDataDirectory } from '#cluster/data-directory.ts';
 import { addressAt, resolveSettings } from '#cluster/settings.ts';
+import { type EtcdFlags, etcdFlags, resolveStoreChoice } from '#cluster/store-choice.ts';
 import { RealExecutor } from '#machinery/executor/real-executor.ts';
 import { stderrLogger } from '../file-logger.ts';
-import { type ApiFlags, currentUid, parseList, parsePort, withApiFlags, withDataDir } from '../options.ts';
+import {
+  type ApiFlags,
+  currentUid,
+  parseList,
+  parsePort,
+  withApiFlags,
+  withDataDir,
+  withEtcdFlags,
+} from '../options.ts';
 
-interface ServerFlags extends ApiFlags {
+interface ServerFlags extends ApiFlags, EtcdFlags {
   readonly dataDir: string;
   readonly port?: number;
   readonly bindAddress: string;
@@ -17,6 +26,7 @@ interface ServerFlags extends ApiFlags {
   readonly serviceClusterIpRange?: string;
   readonly controllers: readonly string[];
   readonly disable: readonly string[];
+  readonly kubeletCertificateAuthority?: string;
   readonly v: number;
 }
 
@@ -25,12 +35,16 @@ const COMPONENTS = ['scheduler', 'controller-manager'];
 
 /** `tiphys server`: API server, controllers and scheduler in this process, in the foreground; no node. */
 export function addServerCommand(program: Command): void {
-  withApiFlags(withDataDir(program.command('server')))
+  withEtcdFlags(withApiFlags(withDataDir(program.command('server'))))
     .description('run a control plane: API server, controllers, scheduler')
     .option('--port <port>', 'port of the API server; 0: any free one (default: as last time, else 6443)', parsePort)
     .option('--bind-address <address>', 'where to listen', '127.0.0.1')
     .option('--cluster-cidr <cidr>', 'addresses of pods (first start only)')
     .option('--service-cluster-ip-range <cidr>', 'addresses of services, or two ranges with a comma (first start only)')
+    .option(
+      '--kubelet-certificate-authority <file>',
+      "whose certificates kubelets must have; empty: anybody's, as kubelets make their own (default: the cluster's CA)",
+    )
     .option('--controllers <list>', 'controllers to run: "*" all, "foo" this one, "-foo" not this one', parseList, [
       '*',
     ])
@@ -64,8 +78,10 @@ async function serve(flags: ServerFlags): Promise<void> {
       serviceCidr,
       podCidr,
       clusterDns: addressAt(serviceCidr, 10),
+      ...kubeletCa(flags.kubeletCertificateAuthority),
       controllers: flags.disable.includes('controller-manager') ? [] : flags.controllers,
       scheduler: !flags.disable.includes('scheduler'),
+      store: resolveStoreChoice(directory, etcdFlags(flags)),
       ...apiChoice(flags),
     },
     { executor, log },
@@ -81,6 +97,11 @@ async function serve(flags: ServerFlags): Promise<void> {
   await stopped;
   await controlPlane.close();
   process.exit(0);
+}
+
+function kubeletCa(file: string | undefined): { kubeletCa?: string } {
+  if (file === undefined) return {};
+  return { kubeletCa: file === '' ? '' : readFileSync(file, 'utf8') };
 }
 
 function writePrivate(path: string, text: string): void {
