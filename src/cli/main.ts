@@ -15,6 +15,7 @@ import { addProxyCommand } from './commands/proxy.ts';
 import { addSchedulerCommand } from './commands/scheduler.ts';
 import { addServerCommand } from './commands/server.ts';
 import { addStatusCommand } from './commands/status.ts';
+import { addStoreCommand } from './commands/store.ts';
 import { addUpCommand } from './commands/up.ts';
 import { CliError } from './cli-error.ts';
 import { VERSION } from './version.ts';
@@ -58,6 +59,7 @@ async function main(argv: readonly string[]): Promise<void> {
   addImageCommand(program);
   addServerCommand(program);
   addAgentCommand(program);
+  addStoreCommand(program);
   program.commandsGroup('One component, for any API server:');
   addSchedulerCommand(program);
   addControllerManagerCommand(program);

@@ -47,6 +47,20 @@ export function withApiFlags(command: Command): Command {
     );
 }
 
+/** Adds kube-apiserver's flags that say where etcd is. */
+export function withEtcdFlags(command: Command): Command {
+  return command
+    .option(
+      '--etcd-servers <urls>',
+      'etcd to keep objects in: http(s)://host:port, with commas between them',
+      parseList,
+    )
+    .option('--etcd-cafile <file>', 'CA of the certificates of etcd')
+    .option('--etcd-certfile <file>', 'client certificate for etcd')
+    .option('--etcd-keyfile <file>', 'its key')
+    .option('--etcd-prefix <prefix>', 'what all keys in etcd begin with (default: /registry)');
+}
+
 function checked<T>(parse: () => T): T {
   try {
     return parse();

@@ -232,10 +232,7 @@ async function startComponents(
     ];
     return () => Promise.all(elected.map((component) => component.stop()));
   }
-  const running = [
-    ...(hasControllers ? [await controllers()] : []),
-    ...(hasScheduler ? [await scheduler()] : []),
-  ];
+  const running = [...(hasControllers ? [await controllers()] : []), ...(hasScheduler ? [await scheduler()] : [])];
   return async () => {
     for (const component of running.toReversed()) await component.stop();
   };

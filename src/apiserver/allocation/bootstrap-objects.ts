@@ -18,6 +18,8 @@ export interface BootstrapOptions {
   /** Where pods and nodes reach this API server; not a loopback address. */
   readonly advertiseAddress: string;
   readonly port: number;
+  /** Addresses of all API servers, where there are several on one store; `advertiseAddress` is one of them. */
+  readonly serverAddresses?: readonly string[];
   readonly serviceCidrs?: readonly string[];
   /** PEM of the CA of client certificates, and of the front proxy's: aggregated API servers read them from here. */
   readonly clientCa?: string;
@@ -72,7 +74,7 @@ export async function ensureBootstrapObjects(client: Client, options: BootstrapO
 
 /** Makes `kubernetes.default` lead to this API server; repeat it when the address changes. */
 export async function publishApiServer(client: Client, options: BootstrapOptions): Promise<void> {
-  const { advertiseAddress: address, port } = options;
+  const { advertiseAddress, port, serverAddresses = [advertiseAddress] } = options;
   const range = new AddressRange(options.serviceCidrs?.[0] ?? '10.96.0.0/16');
   await ensure<Service>(client, SERVICES, kubernetesService(range, port));
   await Promise.all([
@@ -84,7 +86,9 @@ export async function publishApiServer(client: Client, options: BootstrapOptions
         namespace: 'default',
         labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' },
       },
-      subsets: [{ addresses: [{ ip: address }], ports: [{ name: 'https', port, protocol: 'TCP' }] }],
+      subsets: [
+        { addresses: serverAddresses.map((ip) => ({ ip })), ports: [{ name: 'https', port, protocol: 'TCP' }] },
+      ],
     }),
     reconcile<EndpointSlice>(client, ENDPOINT_SLICES, {
       kind: 'EndpointSlice',
@@ -94,8 +98,8 @@ export async function publishApiServer(client: Client, options: BootstrapOptions
         namespace: 'default',
         labels: { 'kubernetes.io/service-name': 'kubernetes' },
       },
-      addressType: familyOf(address) ?? 'IPv4',
-      endpoints: [{ addresses: [address], conditions: { ready: true } }],
+      addressType: familyOf(advertiseAddress) ?? 'IPv4',
+      endpoints: serverAddresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
       ports: [{ name: 'https', port, protocol: 'TCP' }],
     }),
   ]);

@@ -10,16 +10,25 @@ import { dataDirectoryAt } from '#cluster/data-directory.ts';
 import type { MachineCluster } from '#cluster/machine/machine-cluster.ts';
 import { chooseRuntime, missingForContainers, type RuntimeName } from '#cluster/machine/runtime-choice.ts';
 import type { Progress } from '#cluster/progress.ts';
+import { type EtcdFlags, etcdFlags } from '#cluster/store-choice.ts';
 import { RealClock } from '#machinery/clock/real-clock.ts';
 import { RealExecutor } from '#machinery/executor/real-executor.ts';
 import { CliError } from '../cli-error.ts';
 import { ConsoleProgress } from '../console-progress.ts';
 import { fileLogger } from '../file-logger.ts';
-import { type ApiFlags, currentUid, parseCount, parsePort, withApiFlags, withDataDir } from '../options.ts';
+import {
+  type ApiFlags,
+  currentUid,
+  parseCount,
+  parsePort,
+  withApiFlags,
+  withDataDir,
+  withEtcdFlags,
+} from '../options.ts';
 
 const CONTEXT = 'tiphys';
 
-interface UpFlags extends ApiFlags {
+interface UpFlags extends ApiFlags, EtcdFlags {
   readonly dataDir: string;
   readonly port?: number;
   readonly runtime?: RuntimeName;
@@ -33,7 +42,7 @@ interface UpFlags extends ApiFlags {
 
 /** `tiphys up`: a whole cluster on this machine, in the foreground or (`--detach`) in the background. */
 export function addUpCommand(program: Command): void {
-  withApiFlags(withDataDir(program.command('up')))
+  withEtcdFlags(withApiFlags(withDataDir(program.command('up'))))
     .description('start a cluster on this machine')
     .option('--port <port>', 'port of the API server; 0: any free one (default: as last time, else 6443)', parsePort)
     .addOption(
@@ -79,6 +88,7 @@ async function upForeground(flags: UpFlags): Promise<void> {
       ...(flags.serviceClusterIpRange === undefined ? {} : { serviceCidr: flags.serviceClusterIpRange }),
       selfCommand: [process.execPath, ...selfArguments()],
       context: CONTEXT,
+      etcd: etcdFlags(flags),
       ...apiChoice(flags),
       verbosity: flags.v,
     },

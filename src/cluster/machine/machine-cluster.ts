@@ -23,6 +23,7 @@ import { type DataDirectory, openDataDirectory } from '../data-directory.ts';
 import type { Progress } from '../progress.ts';
 import { addressAt, type ClusterSettings, resolveSettings } from '../settings.ts';
 import { SimulatedNodes } from '../simulated-nodes.ts';
+import { type EtcdFlags, resolveStoreChoice } from '../store-choice.ts';
 import { AgentProcess } from './agents.ts';
 import { writeNodeFiles } from './node-files.ts';
 import { buildBuiltinImages } from './builtin-images.ts';
@@ -38,6 +39,8 @@ export interface UpOptions extends ApiChoice {
   readonly port?: number;
   readonly podCidr?: string;
   readonly serviceCidr?: string;
+  /** Where etcd is, if it is to keep the objects; empty: as last time. */
+  readonly etcd?: EtcdFlags;
   /** Program and first arguments that start this command again, for agents: `[node, dist/cli.mjs]`. */
   readonly selfCommand: readonly string[];
   readonly context: string;
@@ -175,6 +178,7 @@ class RunningCluster implements MachineCluster {
         serviceCidr,
         podCidr,
         clusterDns: addressAt(serviceCidr, 10),
+        store: resolveStoreChoice(this.directory, this.#options.etcd ?? {}),
         ...apiChoice(this.#options),
       },
       { executor: this.#deps.executor, log: this.#deps.log },
