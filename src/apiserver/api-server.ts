@@ -1,7 +1,10 @@
 import type { ResourceDefinition } from '#api/registry/resource.ts';
 import { serviceUnavailable } from '#machinery/errors/status-error.ts';
+import { CustomResources } from './custom/custom-resources.ts';
 import { discoveryHandler } from './discovery/discovery.ts';
 import { dispatcher, pageNotFound } from './endpoints/dispatch.ts';
+import { Forms } from './endpoints/representation/forms.ts';
+import { renegotiated } from './endpoints/representation/renegotiate.ts';
 import { healthHandler } from './endpoints/health.ts';
 import { indexHandler } from './endpoints/index-page.ts';
 import { versionHandler } from './endpoints/version.ts';
@@ -44,6 +47,11 @@ export interface ApiServer {
   /** Forgets the past: reads and watches from before now fail with 410. Happens by itself every five minutes, too. */
   compact(): Promise<void>;
   /** Never rejects: failures are answered as Status objects. */
+  /** Serves the custom resources that are stored. */
+  async start(): Promise<void> {
+    await this.#custom?.start();
+  }
+
   handle(request: ApiRequest): Promise<ApiResponse>;
   /** Ends watches and waits for requests in flight. Does not close the store. */
   close(): Promise<void>;
@@ -53,8 +61,13 @@ export interface ApiServer {
 export async function createApiServer(deps: ApiServerDeps): Promise<ApiServer> {
   const hub = new WatchHub(deps);
   await hub.start(storedDefinitions(deps));
-  return new Server(deps, hub);
+  const server = new Server(deps, hub);
+  await server.start();
+  return server;
 }
+
+/** Who the server is to itself. */
+const SERVER_ITSELF = { username: 'system:apiserver', groups: ['system:masters'] };
 
 function storedDefinitions({ registry }: ApiServerDeps): ResourceDefinition[] {
   return registry.all().filter(({ storagePrefix }) => storagePrefix !== undefined);
@@ -64,9 +77,13 @@ class Server implements ApiServer {
   readonly parts: ServerParts;
   readonly #deps: ApiServerDeps;
   readonly #hub: WatchHub;
-  readonly #storages = new Map<ResourceDefinition, ResourceStorage>();
+  /** Weak: the definitions of custom resources come and go. */
+  readonly #storages = new WeakMap<ResourceDefinition, ResourceStorage>();
   readonly #causes = new WriteCauses();
+  readonly #protobuf: ProtobufForms | undefined;
+  readonly #forms: Forms;
   readonly #handler: Handler;
+  readonly #custom: CustomResources | undefined;
   #inFlight = 0;
   #whenIdle: (() => void) | undefined;
   #isClosing = false;
@@ -74,6 +91,12 @@ class Server implements ApiServer {
   constructor(deps: ApiServerDeps, hub: WatchHub) {
     this.#deps = deps;
     this.#hub = hub;
+    this.#protobuf = deps.protobuf === undefined ? undefined : new ProtobufForms(deps.protobuf);
+    this.#forms = new Forms({
+      protobuf: this.#protobuf,
+      servesCbor: deps.options?.servesCbor ?? false,
+      bytesMax: deps.options?.formsBytesMax,
+    });
     const parts = new Parts(deps, hub, this);
     this.parts = parts;
     const metrics = new Metrics({
@@ -89,11 +112,13 @@ class Server implements ApiServer {
       hub,
       causes: this.#causes,
       metrics,
+      forms: this.#forms,
       authorizer: parts.authorizer,
       admission: fromParts(deps.admission ?? [], parts),
       writeHooks: fromParts(deps.writeHooks ?? new Map(), parts),
       storageOf: (definition) => this.#storageOf(definition),
     };
+    this.#custom = this.#customResources(parts);
     const special = fromParts(deps.special ?? new Map<string, Handler>(), parts);
     this.#handler = compose(this.#stages(core, parts), dispatcher(core, { special, paths: this.#paths(core, parts) }));
   }
@@ -112,10 +137,25 @@ class Server implements ApiServer {
 
   async close(): Promise<void> {
     this.#isClosing = true;
+    this.#custom?.close();
     this.#hub.close();
     if (this.#inFlight === 0) return;
     await new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
+    });
+  }
+
+  #customResources(parts: Parts): CustomResources | undefined {
+    const { registry, schemas, executor, log } = this.#deps;
+    if (registry.byResource('apiextensions.k8s.io', 'v1', 'customresourcedefinitions') === undefined) return undefined;
+    return new CustomResources({
+      registry,
+      schemas,
+      executor,
+      log,
+      hub: this.#hub,
+      definitions: parts.view('apiextensions.k8s.io', 'customresourcedefinitions'),
+      client: parts.clientFor(SERVER_ITSELF),
     });
   }
 
@@ -139,7 +179,7 @@ class Server implements ApiServer {
         writesMax: options.maxWritesInFlight ?? WRITES_IN_FLIGHT_MAX,
       }),
       authorization(parts.authorizer, { metrics: core.metrics.security, clock }),
-      ...(this.#deps.protobuf === undefined ? [] : [protobufBody(new ProtobufForms(this.#deps.protobuf))]),
+      ...(this.#protobuf === undefined ? [] : [protobufBody(this.#protobuf)]),
     ];
   }
 
@@ -148,15 +188,26 @@ class Server implements ApiServer {
     this.#inFlight++;
     try {
       if (this.#isClosing) throw serviceUnavailable('the server is shutting down');
-      return withHeaders(await this.#handler(context), context);
+      return withHeaders(await this.#renegotiated(context, await this.#handler(context)), context);
     } catch (error) {
       const failure = toStatusError(error);
       if (failure.code === 500) this.#logFailure(context, error);
-      return withHeaders(statusResponse(failure.status), context);
+      return withHeaders(await this.#renegotiated(context, statusResponse(failure.status)), context);
     } finally {
       this.#inFlight--;
       if (this.#inFlight === 0) this.#whenIdle?.();
     }
+  }
+
+  #renegotiated(context: RequestContext, response: ApiResponse): ApiResponse | Promise<ApiResponse> {
+    if (response.type !== 'bytes' || response.json === undefined || context.request.localUser !== undefined)
+      return response;
+    const { info } = context;
+    const definition = info.isResourceRequest
+      ? this.#deps.registry.byResource(info.group, info.version, info.resource)
+      : undefined;
+    const encodings = definition?.isCustom === true ? this.#forms.encodingsOf(definition) : this.#forms.encodings;
+    return renegotiated(context, response, { forms: this.#forms, encodings });
   }
 
   #contextOf(request: ApiRequest): RequestContext {
@@ -241,7 +292,8 @@ class Server implements ApiServer {
 
   #addStorage(definition: ResourceDefinition, cache: ResourceStorage['cache']): ResourceStorage {
     const { schemas } = this.#deps;
-    const storage = new ResourceStorage({ definition, cache, hub: this.#hub, schemas });
+    const view = this.#custom?.viewOf(definition);
+    const storage = new ResourceStorage({ definition, cache, hub: this.#hub, schemas, view });
     this.#storages.set(definition, storage);
     return storage;
   }

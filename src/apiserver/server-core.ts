@@ -3,6 +3,7 @@ import type { ResourceRegistry } from '#api/registry/registry.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
 import type { Logger } from '#machinery/log/logger.ts';
 import type { SchemaSet } from '#machinery/schema/schema.ts';
+import type { Forms } from './endpoints/representation/forms.ts';
 import type { Metrics } from './metrics/server-metrics.ts';
 import type { AdmissionPlugin, Authorizer } from './pipeline/types.ts';
 import type { WriteHook } from './server-parts.ts';
@@ -19,6 +20,7 @@ export interface ServerCore {
   readonly hub: WatchHub;
   readonly causes: WriteCauses;
   readonly metrics: Metrics;
+  readonly forms: Forms;
   readonly authorizer: Authorizer;
   readonly admission: readonly AdmissionPlugin[];
   readonly writeHooks: ReadonlyMap<string, WriteHook>;

@@ -123,4 +123,8 @@ export interface ApiServerOptions {
   readonly features?: readonly FeatureState[];
   /** What the server was started with, under the names of upstream's flags, for `/flagz`. */
   readonly flags?: Readonly<Record<string, string>>;
+  /** Feature gate CBORServingAndStorage: bodies and answers may be CBOR. Default false, as upstream. */
+  readonly servesCbor?: boolean;
+  /** Bytes of encoded objects, other than stored JSON, that are kept for the next reader. Default 64 MB. */
+  readonly formsBytesMax?: number;
 }

@@ -7,7 +7,9 @@ import { selectionOf } from '../storage/selection.ts';
 import { openWatch } from '../storage/watch.ts';
 import type { Call } from './call.ts';
 import { bookmarkOf, frameFormOf } from './representation/frames.ts';
-import { negotiate } from './representation/negotiate.ts';
+import { watchTypeOf } from './representation/negotiate.ts';
+import { representationOf } from './representation/respond.ts';
+import { ShownFrames } from './representation/shown-frames.ts';
 import { invalidOptions } from './write/options.ts';
 
 /** Upstream's `--min-request-timeout`: a watch that names no timeout lasts between this and twice this. */
@@ -18,24 +20,30 @@ export async function watch(call: Call): Promise<ApiResponse> {
   const { context, core, definition, storage } = call;
   const { request, info } = context;
   const { query } = request;
-  const representation = negotiate(request);
+  const representation = representationOf(call, true);
+  await core.forms.load(representation.encoding);
   const sendInitialEvents = checkInitialEvents(query);
   const selection = selectionOf(definition, {
     namespace: info.namespace,
     labelSelector: query.get('labelSelector') ?? undefined,
     fieldSelector: fieldSelectorOf(call),
   });
-  const source = await openWatch(core.hub, storage.cache, {
+  const form = frameFormOf(definition, representation, { forms: core.forms, nowMs: () => core.executor.clock.now() });
+  const shown = storage.showsStored ? undefined : new ShownFrames(storage, form);
+  const opened = await openWatch(core.hub, storage.cache, {
     selection,
-    form: frameFormOf(definition, representation, () => core.executor.clock.now()),
+    form: shown ?? form,
     resourceVersion: query.get('resourceVersion') ?? '',
     sendInitialEvents,
-    ...(isTrue(query.get('allowWatchBookmarks')) ? { bookmark: bookmarkOf(definition, representation) } : {}),
+    ...(isTrue(query.get('allowWatchBookmarks'))
+      ? { bookmark: bookmarkOf(definition, representation, core.forms) }
+      : {}),
   });
+  const source = shown === undefined ? opened : shown.complete(opened);
   return {
     type: 'watch',
     status: 200,
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': watchTypeOf(representation) },
     watch: limitedTime(call, source),
   };
 }

@@ -95,6 +95,8 @@ export type ApiResponse =
       readonly body: readonly Uint8Array[];
       /** Only where the request `wantsFrozen`: the answer as a deep-frozen value; `body` is then empty. */
       readonly value?: unknown;
+      /** What `body` is the plain JSON of, where it may be encoded anew as the client prefers. */
+      readonly json?: unknown;
     }
   /** A watch; the transport writes `encode(event)` frames once per turn, a local caller reads the objects. */
   | {
@@ -149,6 +151,7 @@ export function jsonResponse(
     status,
     headers: { 'content-type': 'application/json', ...headers },
     body: [Buffer.from(`${JSON.stringify(body)}\n`)],
+    json: body,
   };
 }
 

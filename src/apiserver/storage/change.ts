@@ -1,3 +1,4 @@
+import type { Status } from '#machinery/errors/status-error.ts';
 import type { Revision } from '#store/store.ts';
 import type { WatchFrame } from '../pipeline/types.ts';
 import type { Entry } from './entry.ts';
@@ -7,6 +8,8 @@ export interface FrameForm {
   /** Equal keys mean equal frames; used to share them between watchers. */
   readonly key: string;
   frame(type: 'ADDED' | 'MODIFIED' | 'DELETED', entry: Entry): WatchFrame;
+  /** The last frame of a watch that failed. */
+  error(status: Status): WatchFrame;
 }
 
 /** One write of one key as the watch cache saw it, with the frames that watchers share. */

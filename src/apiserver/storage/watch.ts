@@ -34,7 +34,7 @@ export async function openWatch(hub: WatchHub, cache: ResourceCache, query: Watc
   try {
     return await openFromRevision(hub, cache, { query, revision: requested });
   } catch (error) {
-    if (error instanceof StatusError) return new FailedWatch(error);
+    if (error instanceof StatusError) return new FailedWatch(error, query.form);
     throw error;
   }
 }

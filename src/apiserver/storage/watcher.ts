@@ -1,6 +1,5 @@
-import { resourceExpired, type Status, type StatusError } from '#machinery/errors/status-error.ts';
+import { resourceExpired, type StatusError } from '#machinery/errors/status-error.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
-import type { KubeObject } from '#machinery/meta/types.ts';
 import type { Revision } from '#store/store.ts';
 import type { WatchFrame, WatchSource } from '../pipeline/types.ts';
 import type { Change, FrameForm } from './change.ts';
@@ -65,7 +64,7 @@ export class Watcher implements WatchSource {
   /** Ends the watch after what is queued; with a last ERROR frame where there is a reason. */
   end(error?: StatusError): void {
     if (this.#isOver) return;
-    if (error !== undefined) this.#queue.push(errorFrame(error.status));
+    if (error !== undefined) this.#queue.push(this.#init.form.error(error.status));
     this.#isOver = true;
     this.#init.onClose(this);
     this.#init.wake(this);
@@ -155,22 +154,12 @@ export class Watcher implements WatchSource {
   }
 }
 
-/** The last frame of a watch that failed. */
-export function errorFrame(status: Status): WatchFrame {
-  return {
-    type: 'ERROR',
-    bytes: [Buffer.from(`{"type":"ERROR","object":${JSON.stringify(status)}}\n`)],
-    // Safe: a Status has kind, apiVersion and metadata as every object has.
-    object: status as unknown as KubeObject,
-  };
-}
-
 /** A watch that fails at once, as upstream does where the revision is gone: 200 and an ERROR event. */
 export class FailedWatch implements WatchSource {
   #frames: readonly WatchFrame[] | undefined;
 
-  constructor(error: StatusError) {
-    this.#frames = [errorFrame(error.status)];
+  constructor(error: StatusError, form: FrameForm) {
+    this.#frames = [form.error(error.status)];
   }
 
   next(): Promise<readonly WatchFrame[] | undefined> {

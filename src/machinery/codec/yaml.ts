@@ -16,13 +16,13 @@ export class YamlError extends Error {
  * Decodes all documents of a stream into JSON values, by the rules of `sigs.k8s.io/yaml`: YAML 1.1 words for booleans,
  * keys become text, times stay text, 64-bit integers that a double cannot hold become bigint. Empty documents are left out.
  */
-export function decodeYaml(text: string): unknown[] {
+export function decodeYaml(text: string, options: { uniqueKeys?: boolean } = {}): unknown[] {
   const json = /^\s*\{/.test(text) ? decodeIfJson(text) : undefined;
   if (json !== undefined) return [json];
   const documents = parseAllDocuments(text, {
     version: '1.1',
     merge: true,
-    uniqueKeys: true,
+    uniqueKeys: options.uniqueKeys ?? true,
     intAsBigInt: true,
     strict: false,
     customTags: plainTags,

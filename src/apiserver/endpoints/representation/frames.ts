@@ -1,11 +1,15 @@
 import type { ResourceDefinition } from '#api/registry/resource.ts';
 import { spliceVersion } from '#machinery/codec/json.ts';
+import type { Status } from '#machinery/errors/status-error.ts';
 import { apiVersionOf, type KubeObject } from '#machinery/meta/types.ts';
 import type { Revision } from '#store/store.ts';
 import type { WatchFrame } from '../../pipeline/types.ts';
 import type { FrameForm } from '../../storage/change.ts';
 import type { Entry } from '../../storage/entry.ts';
-import type { Representation } from './negotiate.ts';
+import type { Forms } from './forms.ts';
+import { frameOfItem, frameOfValue } from './frame-bytes.ts';
+import { itemForm } from './items.ts';
+import type { Representation, Shape } from './negotiate.ts';
 import { partialObject } from './partial.ts';
 import { frozenObject, servedObject, servesStoredBytes } from './serve.ts';
 import { tableMetadata, tableOf } from './table.ts';
@@ -19,34 +23,48 @@ const FRAME_HEADS: Readonly<Record<EventType, Buffer>> = {
 };
 const FRAME_END = Buffer.from('}\n');
 
-/** How frames of a watch look for a client's representation. */
-export function frameFormOf(definition: ResourceDefinition, { shape }: Representation, nowMs: () => number): FrameForm {
-  const key = `${apiVersionOf(definition)} ${shape.type} ${shape.type === 'table' ? `${shape.version}${shape.includeObject}` : ''}`;
-  switch (shape.type) {
-    case 'object':
-      return servesStoredBytes(definition)
-        ? { key, frame: (type, entry) => new StoredFrame(type, entry) }
-        : { key, frame: (type, entry) => shapedFrame(definition, type, entry, (object) => object) };
-    case 'partial':
-      return {
-        key,
-        frame: (type, entry) => shapedFrame(definition, type, entry, (o) => partialObject(o, shape.version)),
-      };
-    case 'table':
-      return {
-        key,
-        frame: (type, entry) =>
-          shapedFrame(definition, type, entry, (object) =>
-            tableOf(definition, [object], tableMetadata(object.metadata), { ...shape, nowMs: nowMs() }),
-          ),
-      };
+/** How frames of a watch look for a client's representation, whose encoding was loaded. */
+export function frameFormOf(
+  definition: ResourceDefinition,
+  representation: Representation,
+  { forms, nowMs }: { forms: Forms; nowMs: () => number },
+): FrameForm {
+  const { shape, encoding } = representation;
+  const key = forms.formKey(definition, `${encoding} ${shapeKey(shape)}`);
+  const error = (status: Status): WatchFrame => errorFrame(forms, representation, status);
+  if (shape.type === 'table') {
+    const frame = (type: EventType, entry: Entry): WatchFrame => {
+      const object = servedObject(definition, entry);
+      const table = tableOf(definition, [object], tableMetadata(object.metadata), { ...shape, nowMs: nowMs() });
+      return new LazyFrame(type, {
+        bytes: () => frameOfValue(forms, encoding, type, table),
+        object: () => frozenObject(definition, entry),
+      });
+    };
+    return { key, frame, error };
   }
+  if (shape.type === 'object' && encoding === 'json' && servesStoredBytes(definition)) {
+    return { key, frame: (type, entry) => new StoredFrame(type, entry), error };
+  }
+  const form = itemForm(forms, definition, { representation, nowMs: 0 });
+  const type =
+    shape.type === 'partial'
+      ? { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${shape.version}` }
+      : { kind: definition.kind, apiVersion: apiVersionOf(definition) };
+  const frame = (event: EventType, entry: Entry): WatchFrame =>
+    new LazyFrame(event, {
+      // The object of a deletion may stand at a revision that is another object's.
+      bytes: () => frameOfItem(encoding, event, { item: form.encode(entry, { isKept: event !== 'DELETED' }), type }),
+      object: () => frozenObject(definition, entry),
+    });
+  return { key, frame, error };
 }
 
 /** How bookmarks look; always an object of the kind with nothing but a resourceVersion. */
 export function bookmarkOf(
   definition: ResourceDefinition,
-  { shape }: Representation,
+  { shape, encoding }: Representation,
+  forms: Forms,
 ): (revision: Revision, options: { isInitialEnd: boolean }) => WatchFrame {
   return (revision, { isInitialEnd }) => {
     const metadata = {
@@ -60,8 +78,25 @@ export function bookmarkOf(
         : shape.type === 'partial'
           ? partialObject(object, shape.version)
           : object;
-    return new ValueFrame('BOOKMARK', wire, () => object);
+    return new LazyFrame('BOOKMARK', {
+      bytes: () => frameOfValue(forms, encoding, 'BOOKMARK', wire),
+      object: () => object,
+    });
   };
+}
+
+/** The last frame of a watch that failed. */
+function errorFrame(forms: Forms, { encoding }: Representation, status: Status): WatchFrame {
+  return new LazyFrame('ERROR', {
+    bytes: () => frameOfValue(forms, encoding, 'ERROR', status),
+    // Safe: a Status has kind, apiVersion and metadata as every object has.
+    object: () => status as unknown as KubeObject,
+  });
+}
+
+function shapeKey(shape: Shape): string {
+  if (shape.type === 'object') return 'object';
+  return shape.type === 'partial' ? `partial ${shape.version}` : `table ${shape.version} ${shape.includeObject}`;
 }
 
 /** A frame made of stored bytes; joined once and shared by all watchers of the event. */
@@ -86,27 +121,23 @@ class StoredFrame implements WatchFrame {
   }
 }
 
-class ValueFrame implements WatchFrame {
+/** A frame that is encoded when the first of its watchers sends it. */
+class LazyFrame implements WatchFrame {
   readonly type: WatchFrame['type'];
-  readonly bytes: readonly Uint8Array[];
-  readonly #object: () => KubeObject;
+  readonly #make: { readonly bytes: () => Uint8Array; readonly object: () => KubeObject };
+  #bytes: readonly Uint8Array[] | undefined;
 
-  constructor(type: WatchFrame['type'], value: unknown, object: () => KubeObject) {
+  constructor(type: WatchFrame['type'], make: { readonly bytes: () => Uint8Array; readonly object: () => KubeObject }) {
     this.type = type;
-    this.bytes = [Buffer.from(`${JSON.stringify({ type, object: value })}\n`)];
-    this.#object = object;
+    this.#make = make;
+  }
+
+  get bytes(): readonly Uint8Array[] {
+    this.#bytes ??= [this.#make.bytes()];
+    return this.#bytes;
   }
 
   get object(): KubeObject {
-    return this.#object();
+    return this.#make.object();
   }
-}
-
-function shapedFrame(
-  definition: ResourceDefinition,
-  type: EventType,
-  entry: Entry,
-  shape: (object: KubeObject) => unknown,
-): WatchFrame {
-  return new ValueFrame(type, shape(servedObject(definition, entry)), () => frozenObject(definition, entry));
 }

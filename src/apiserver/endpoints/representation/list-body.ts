@@ -1,5 +1,4 @@
 import type { ResourceDefinition } from '#api/registry/resource.ts';
-import { encodeValue } from '#machinery/codec/json.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
 import { apiVersionOf, type ListMeta, type ObjectList } from '#machinery/meta/types.ts';
 import type { ApiResponse } from '../../pipeline/types.ts';
@@ -7,11 +6,14 @@ import type { Entry } from '../../storage/entry.ts';
 import type { ListPage } from '../../storage/list.ts';
 import type { Call } from '../call.ts';
 import { acceptsGzip, compressed } from './compress.ts';
-import { negotiate, type Representation } from './negotiate.ts';
-import { partialObject } from './partial.ts';
-import { encode, frozenResponse } from './respond.ts';
-import { frozenObject, servedObject, servesStoredBytes } from './serve.ts';
-import { rowOf, tableHead } from './table.ts';
+import type { Forms } from './forms.ts';
+import { type ItemForm, itemForm } from './items.ts';
+import { protobufList } from './list-protobuf.ts';
+import { listChunks, type ListParts } from './list-stream.ts';
+import { contentTypeOf, type Representation, type Shape } from './negotiate.ts';
+import { frozenResponse, representationOf } from './respond.ts';
+import { frozenObject, servesStoredBytes } from './serve.ts';
+import { tableHead } from './table.ts';
 
 /** Lists above this size are sent in chunks while they are put together. */
 const CHUNK_BYTES = 512 * 1024;
@@ -19,12 +21,14 @@ const CHUNK_BYTES = 512 * 1024;
 const MEMORY_BYTES = CHUNK_BYTES + 16 * 1024;
 /** Shaped lists above this many items are sent while they are made. */
 const SHAPED_ITEMS = 250;
+/** How much of what is kept one list may fill. */
+const LIST_SHARE = 0.75;
 const COMMA = 0x2c;
 
 /** Answers with a page of a list. */
 export async function respondList(call: Call, page: ListPage): Promise<ApiResponse> {
   const { definition, core } = call;
-  const representation = negotiate(call.context.request);
+  const representation = representationOf(call);
   const metadata = listMeta(page);
   if (representation.isFrozen) {
     return frozenResponse(await frozenList(core.executor, definition, page.entries, metadata));
@@ -32,10 +36,7 @@ export async function respondList(call: Call, page: ListPage): Promise<ApiRespon
   const isJson =
     representation.shape.type === 'object' && representation.encoding === 'json' && !representation.isPretty;
   if (isJson && servesStoredBytes(definition)) return compressed(call, plainList(call, page.entries, metadata));
-  return compressed(
-    call,
-    await shapedResponse(call, page.entries, shapedList(call, metadata, representation), representation),
-  );
+  return compressed(call, await shapedResponse(call, page, { metadata, representation }));
 }
 
 function listMeta({ revision, continueToken, remaining }: ListPage): ListMeta {
@@ -127,78 +128,65 @@ async function frozenList(
   return { kind: definition.listKind, apiVersion: apiVersionOf(definition), metadata, items };
 }
 
-/** A list whose items are made one by one. */
-interface ShapedList {
-  /** Everything but the items, in order. */
-  readonly head: object;
-  readonly itemsField: 'items' | 'rows';
-  readonly item: (entry: Entry) => unknown;
+function shapedList(call: Call, page: ListPage, { metadata, representation }: ListContext): ListParts {
+  const { core, definition } = call;
+  const { shape } = representation;
+  const nowMs = core.executor.clock.now();
+  const form = itemForm(core.forms, definition, { representation, nowMs });
+  if (shape.type !== 'table')
+    return { head: listHead(call, metadata, shape), itemsField: 'items', form, entries: page.entries };
+  const head = { ...tableHead(definition, metadata, { ...shape, nowMs }) };
+  return { head, itemsField: 'rows', form, entries: page.entries };
 }
 
-function shapedList({ core, definition }: Call, metadata: ListMeta, { shape }: Representation): ShapedList {
-  switch (shape.type) {
-    case 'object':
-      return {
-        head: { kind: definition.listKind, apiVersion: apiVersionOf(definition), metadata },
-        itemsField: 'items',
-        item: (entry) => servedObject(definition, entry),
-      };
-    case 'partial':
-      return {
-        head: { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${shape.version}`, metadata },
-        itemsField: 'items',
-        item: (entry) => partialObject(servedObject(definition, entry), shape.version),
-      };
-    case 'table': {
-      const options = { ...shape, nowMs: core.executor.clock.now() };
-      // Rows without whole objects are made of the cached ones, which lack only managedFields.
-      const read = shape.includeObject === 'Object' ? servedObject : frozenObject;
-      return {
-        head: tableHead(definition, metadata, options),
-        itemsField: 'rows',
-        item: (entry) => rowOf(definition, read(definition, entry), options),
-      };
-    }
-  }
+function listHead(
+  { definition }: Call,
+  metadata: ListMeta,
+  shape: Shape,
+): { kind: string; apiVersion: string; metadata: ListMeta } {
+  return shape.type === 'partial'
+    ? { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${shape.version}`, metadata }
+    : { kind: definition.listKind, apiVersion: apiVersionOf(definition), metadata };
 }
 
-/** JSON of a long list goes out while it is made, so that nothing blocks; people's formats are made in one piece. */
-async function shapedResponse(
-  { core }: Call,
-  entries: readonly Entry[],
-  list: ShapedList,
-  representation: Representation,
-): Promise<ApiResponse> {
-  const { executor } = core;
-  const isStreamed = entries.length > SHAPED_ITEMS && representation.encoding === 'json' && !representation.isPretty;
-  if (isStreamed) {
-    const headers = { 'content-type': 'application/json' };
-    return { type: 'stream', status: 200, headers, body: shapedChunks(executor, entries, list) };
-  }
-  const items: unknown[] = [];
-  for (const entry of entries) {
-    if (executor.shouldPause()) await executor.pause('request');
-    items.push(list.item(entry));
-  }
-  return encode({ ...list.head, [list.itemsField]: items }, representation, 200);
+interface ListContext {
+  readonly metadata: ListMeta;
+  readonly representation: Representation;
 }
 
-async function* shapedChunks(
-  executor: Executor,
-  entries: readonly Entry[],
-  { head, itemsField, item }: ShapedList,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let text = `${JSON.stringify(head).slice(0, -1)},"${itemsField}":[`;
-  for (let index = 0; index < entries.length; index++) {
-    const entry = entries[index];
-    if (entry === undefined) continue;
-    if (index > 0) text += ',';
-    text += encodeValue(item(entry));
-    if (text.length >= CHUNK_BYTES) {
-      yield Buffer.from(text);
-      text = '';
-    }
-    if (executor.shouldPause()) await executor.pause('request');
+/** A long list goes out while it is made, so that nothing blocks. */
+async function shapedResponse(call: Call, page: ListPage, context: ListContext): Promise<ApiResponse> {
+  const { core, definition } = call;
+  const { metadata, representation } = context;
+  await core.forms.load(representation.encoding);
+  if (representation.encoding === 'protobuf') {
+    const { kind, apiVersion } = listHead(call, metadata, representation.shape);
+    const form = itemForm(core.forms, definition, { representation, nowMs: 0 });
+    return protobufList({
+      codec: core.forms.codec,
+      executor: core.executor,
+      type: { kind, apiVersion },
+      metadata,
+      entries: page.entries,
+      item: boundedItem(core.forms, form),
+    });
   }
-  yield Buffer.from(`${text}]}\n`);
+  const list = shapedList(call, page, context);
+  const headers = { 'content-type': contentTypeOf(representation) };
+  const body = listChunks(core.executor, list, representation);
+  if (page.entries.length > SHAPED_ITEMS) return { type: 'stream', status: 200, headers, body };
+  const pieces: Uint8Array[] = [];
+  for await (const piece of body) pieces.push(piece);
+  return { type: 'bytes', status: 200, headers, body: pieces };
+}
+
+/** A list that is larger than what is kept leaves its beginning there, so that the next one finds that much. */
+function boundedItem(forms: Forms, form: ItemForm): (entry: Entry) => Uint8Array {
+  let bytes = 0;
+  const bytesMax = forms.bytesMax * LIST_SHARE;
+  return (entry) => {
+    const item = form.encode(entry, { isKept: bytes < bytesMax });
+    bytes += item.length;
+    return item;
+  };
 }

@@ -75,15 +75,18 @@ function readType(reader: WireReader): TypeName {
 export function envelopeOf(type: TypeName, rawLength: number): { head: Uint8Array; tail: Uint8Array } {
   const apiVersion = Buffer.from(type.apiVersion);
   const kind = Buffer.from(type.kind);
-  const names = Buffer.concat([field(1, apiVersion.length), apiVersion, field(2, kind.length), kind]);
-  return { head: Buffer.concat([PREFIX, field(1, names.length), names, field(2, rawLength)]), tail: ENVELOPE_TAIL };
+  const names = Buffer.concat([fieldHead(1, apiVersion.length), apiVersion, fieldHead(2, kind.length), kind]);
+  return {
+    head: Buffer.concat([PREFIX, fieldHead(1, names.length), names, fieldHead(2, rawLength)]),
+    tail: ENVELOPE_TAIL,
+  };
 }
 
 /** Upstream writes the last two fields empty. */
 const ENVELOPE_TAIL = Buffer.from([0x1a, 0x00, 0x22, 0x00]);
 
 /** The tag and length of a field of bytes. Its number is below 16. */
-export function field(number: number, length: number): Buffer {
+export function fieldHead(number: number, length: number): Buffer {
   const bytes = [(number << 3) | BYTES];
   let rest = length;
   for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
