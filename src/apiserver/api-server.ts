@@ -47,11 +47,6 @@ export interface ApiServer {
   /** Forgets the past: reads and watches from before now fail with 410. Happens by itself every five minutes, too. */
   compact(): Promise<void>;
   /** Never rejects: failures are answered as Status objects. */
-  /** Serves the custom resources that are stored. */
-  async start(): Promise<void> {
-    await this.#custom?.start();
-  }
-
   handle(request: ApiRequest): Promise<ApiResponse>;
   /** Ends watches and waits for requests in flight. Does not close the store. */
   close(): Promise<void>;
@@ -121,6 +116,11 @@ class Server implements ApiServer {
     this.#custom = this.#customResources(parts);
     const special = fromParts(deps.special ?? new Map<string, Handler>(), parts);
     this.#handler = compose(this.#stages(core, parts), dispatcher(core, { special, paths: this.#paths(core, parts) }));
+  }
+
+  /** Serves the custom resources that are stored. */
+  async start(): Promise<void> {
+    await this.#custom?.start();
   }
 
   handle(request: ApiRequest): Promise<ApiResponse> {

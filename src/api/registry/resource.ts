@@ -105,6 +105,10 @@ export interface Strategy {
   readonly validateName?: (name: string, options: { isPrefix: boolean }) => string[];
   /** Whether changes of `spec` (everything outside metadata and status) raise `metadata.generation`. Default: false. */
   readonly hasGeneration?: boolean;
+  /** Changes of the status raise it, too: the resource has no `/status` of its own. Default: false. */
+  readonly statusRaisesGeneration?: boolean;
+  /** Changes an object at the beginning of its deletion: adds the finalizer that the kind's own clean-up takes away. */
+  readonly prepareForDeletion?: (object: KubeObject, nowMs: number) => void;
   /** Changes of annotations raise the generation, too (deployments). Default: false. */
   readonly annotationsRaiseGeneration?: boolean;
   /** An update without resourceVersion is refused unless this is set. Default: true, as for most kinds. */

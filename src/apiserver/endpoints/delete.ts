@@ -38,7 +38,7 @@ export async function deleteOne(call: Call): Promise<ApiResponse> {
   const result = await deleteObject(call, { name, namespace: call.context.info.namespace, options });
   if (result.type === 'dryRun') return respondObject(call, result.object);
   const returnsObject = call.definition.group === '' && RETURNS_OBJECT.has(call.definition.resource);
-  if (result.type === 'kept' || returnsObject) return respondEntry(call, result.entry);
+  if (result.type === 'kept' || returnsObject) return respondEntry(call, await call.storage.present(result.entry));
   return respondValue(call, successStatus(call, result.entry.object));
 }
 
@@ -56,7 +56,7 @@ export async function deleteCollection(call: Call): Promise<ApiResponse> {
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
-    items.push(servedObject(call.definition, entry));
+    items.push(servedObject(call.definition, await call.storage.present(entry)));
   }
   const list: ObjectList = {
     kind: call.definition.listKind,
@@ -91,8 +91,9 @@ type Attempt = Deleted | { readonly type: 'conflict'; readonly current: Entry | 
 
 async function tryDelete(call: Call, current: Entry, options: DeletionOptions): Promise<Attempt> {
   const { definition, core, storage } = call;
-  const object = servedObject(definition, current);
+  const object = servedObject(definition, await storage.present(current));
   const nowMs = core.executor.clock.now();
+  if (object.metadata.deletionTimestamp === undefined) definition.strategy.prepareForDeletion?.(object, nowMs);
   const step = isNamespace(call)
     ? planNamespace(call, object, options)
     : planDeletion(definition, object, { options, nowMs });
@@ -103,7 +104,7 @@ async function tryDelete(call: Call, current: Entry, options: DeletionOptions): 
   if (step.type === 'pending') return { type: 'kept', entry: current };
   if (options.isDryRun) return { type: 'dryRun', object };
   if (step.type === 'mark') {
-    const prepared = storage.encode(object);
+    const prepared = await storage.encode(object);
     // Deleting what waits for its finalizers changes nothing.
     if (Buffer.compare(prepared.encoded.bytes, current.encoded.bytes) === 0) return { type: 'kept', entry: current };
     const marked = await storage.put(current.key, prepared, current.revision);

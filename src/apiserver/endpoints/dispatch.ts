@@ -1,5 +1,5 @@
 import type { ResourceDefinition, SubresourceDefinition } from '#api/registry/resource.ts';
-import { genericStatus } from '#machinery/errors/status-error.ts';
+import { genericStatus, notFound } from '#machinery/errors/status-error.ts';
 import { type ApiResponse, type Handler, jsonResponse, type RequestContext, textResponse } from '../pipeline/types.ts';
 import type { ServerCore } from '../server-core.ts';
 import { type Call, warn } from './call.ts';
@@ -94,6 +94,9 @@ async function serveSubresource(
   const { info } = context;
   const subresource = definition.subresources.find(({ name }) => name === info.subresource);
   const endpoint = SUBRESOURCES[info.subresource];
+  if (definition.isCustom === true && subresource === undefined) {
+    throw notFound({ group: info.group, resource: info.resource, name: info.name });
+  }
   if (subresource === undefined || endpoint === undefined || !isInScope(context, definition)) return pageNotFound();
   if (!servesVerb(subresource, info.verb)) throw methodNotAllowed();
   const storage = await core.storageOf(definition);

@@ -7,7 +7,7 @@ import { respondEntry } from './representation/respond.ts';
 
 /** GET of one object. */
 export async function getOne(call: Call): Promise<ApiResponse> {
-  return respondEntry(call, await readEntry(call));
+  return respondEntry(call, await call.storage.present(await readEntry(call)));
 }
 
 /** The object that the request names, at least as new as it asks for; 404 where there is none. */

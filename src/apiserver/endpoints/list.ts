@@ -10,7 +10,10 @@ import { invalidOptions } from './write/options.ts';
 
 /** GET of a collection. */
 export async function list(call: Call): Promise<ApiResponse> {
-  return respondList(call, await readList(call.core.hub, call.storage.cache, listQueryOf(call)));
+  const { core, storage } = call;
+  const page = await readList(core.hub, storage.cache, listQueryOf(call));
+  const shown = storage.showsStored ? page : { ...page, entries: await storage.presentAll(page.entries) };
+  return respondList(call, shown);
 }
 
 export function listQueryOf({ context, definition }: Call): ListQuery {

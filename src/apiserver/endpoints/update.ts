@@ -4,7 +4,7 @@ import type { KubeObject } from '#machinery/meta/types.ts';
 import { attributesOf, forbiddenText } from '../pipeline/stages/authorization.ts';
 import type { ApiResponse } from '../pipeline/types.ts';
 import { type Call, targetOf } from './call.ts';
-import { matchName, matchNamespace } from './create.ts';
+import { checkCreatable, matchName, matchNamespace } from './create.ts';
 import { readObject } from './write/body.ts';
 import { mainMode, type WriteMode } from './write/carry-over.ts';
 import { createObject } from './write/create.ts';
@@ -56,5 +56,6 @@ export async function createAbsent(
   const attributes = { ...attributesOf(call.context), verb: 'create' };
   const decision = await call.core.authorizer.authorize(attributes);
   if (decision.type !== 'allow') throw forbidden(targetOf(call), forbiddenText(attributes, decision.reason));
+  checkCreatable(call, object);
   return createObject(call, object, options);
 }

@@ -4,11 +4,11 @@ import { fieldValue } from './selection.ts';
 
 /** The entries of a resource by the value of one field. Kept up to date from its first use on. */
 export class FieldIndex {
-  readonly #definition: ResourceDefinition;
+  readonly #definition: Pick<ResourceDefinition, 'selectableFields'>;
   readonly #field: string;
   readonly #entries = new Map<string, Map<string, Entry>>();
 
-  constructor(definition: ResourceDefinition, field: string, entries: Iterable<Entry>) {
+  constructor(definition: Pick<ResourceDefinition, 'selectableFields'>, field: string, entries: Iterable<Entry>) {
     this.#definition = definition;
     this.#field = field;
     for (const entry of entries) this.#add(entry);

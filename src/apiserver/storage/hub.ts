@@ -96,12 +96,17 @@ export class WatchHub {
   }
 
   /** The cache of a stored resource; loaded at the first call for its prefix. */
-  async cacheFor(definition: ResourceDefinition): Promise<ResourceCache> {
-    const prefix = definition.storagePrefix;
-    if (prefix === undefined) throw new Error(`resource "${definition.resource}" is not stored`);
+  async cacheFor({ storagePrefix, resource, selectableFields, isCustom }: ResourceDefinition): Promise<ResourceCache> {
+    if (storagePrefix === undefined) throw new Error(`resource "${resource}" is not stored`);
+    // The fields of a custom resource change with its definition, so that no index is made of them.
+    return this.cacheAt(storagePrefix, isCustom === true ? {} : selectableFields);
+  }
+
+  /** The same by the prefix. */
+  async cacheAt(prefix: string, selectableFields: ResourceDefinition['selectableFields'] = {}): Promise<ResourceCache> {
     const existing = this.#caches.get(prefix) ?? this.#loading.get(prefix);
     if (existing !== undefined) return existing;
-    const loading = this.#load(definition, prefix);
+    const loading = this.#load({ selectableFields }, prefix);
     this.#loading.set(prefix, loading);
     try {
       return await loading;
@@ -115,7 +120,14 @@ export class WatchHub {
     return this.#caches.get(prefix);
   }
 
-  async #load(definition: ResourceDefinition, prefix: string): Promise<ResourceCache> {
+  /** Forgets the cache of a resource that is no more; its watchers end. */
+  dropCache(prefix: string): void {
+    const cache = this.#caches.get(prefix);
+    this.#caches.delete(prefix);
+    for (const watcher of cache?.watchers.all() ?? []) watcher.end();
+  }
+
+  async #load(definition: Pick<ResourceDefinition, 'selectableFields'>, prefix: string): Promise<ResourceCache> {
     this.#held.set(prefix, []);
     const gaps = this.#gaps;
     const { items, revision } = await this.#list(prefix);

@@ -43,13 +43,18 @@ export class ResourceCache {
   readonly #tree: SortedMap<Entry> = newSortedMap();
   readonly #ring: ChangeRing;
   readonly #snapshots = new Map<Revision, SortedMap<Entry>>();
-  readonly #definition: ResourceDefinition;
+  readonly #definition: Pick<ResourceDefinition, 'selectableFields'>;
   readonly #indexes = new Map<string, FieldIndex>();
   #lastChange: Revision;
   /** Events up to this revision were part of what was loaded. */
   #loadedAt: Revision;
 
-  constructor(definition: ResourceDefinition, prefix: string, loadedAt: Revision, deps: ResourceCacheDeps) {
+  constructor(
+    definition: Pick<ResourceDefinition, 'selectableFields'>,
+    prefix: string,
+    loadedAt: Revision,
+    deps: ResourceCacheDeps,
+  ) {
     this.prefix = prefix;
     this.#definition = definition;
     this.#deps = deps;
@@ -81,7 +86,7 @@ export class ResourceCache {
    * caller's to end.
    */
   reload(items: readonly KeyValue[], revision: Revision): void {
-    const gone = new Map([...this.#tree.entries()]);
+    const gone = new Map(this.#tree.entries());
     for (const kv of items) {
       const previous = gone.get(kv.key);
       gone.delete(kv.key);

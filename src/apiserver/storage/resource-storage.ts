@@ -8,6 +8,7 @@ import { Entry } from './entry.ts';
 import type { WatchHub } from './hub.ts';
 import { storageKey } from './keys.ts';
 import type { Prepared, ResourceCache } from './resource-cache.ts';
+import type { StoredView } from './stored-view.ts';
 
 export type StorageResult =
   /** For a deletion, the entry as it was, at the revision of the deletion. */
@@ -20,23 +21,51 @@ export class ResourceStorage {
   readonly cache: ResourceCache;
   readonly #hub: WatchHub;
   readonly #schemas: SchemaSet;
+  readonly #view: StoredView | undefined;
   #compiled: CompiledSchema | undefined;
 
-  constructor(init: { definition: ResourceDefinition; cache: ResourceCache; hub: WatchHub; schemas: SchemaSet }) {
+  constructor(init: {
+    definition: ResourceDefinition;
+    cache: ResourceCache;
+    hub: WatchHub;
+    schemas: SchemaSet;
+    /** For custom resources. */
+    view?: StoredView | undefined;
+  }) {
     this.definition = init.definition;
     this.cache = init.cache;
     this.#hub = init.hub;
     this.#schemas = init.schemas;
+    this.#view = init.view;
   }
 
   /** Compiled at first use. */
   get schema(): CompiledSchema {
-    this.#compiled ??= compileSchema(this.#schemas, this.definition.schemaName);
+    this.#compiled ??= this.definition.custom?.decoder ?? compileSchema(this.#schemas, this.definition.schemaName);
     return this.#compiled;
   }
 
   get schemas(): SchemaSet {
-    return this.#schemas;
+    return this.definition.custom?.schemas ?? this.#schemas;
+  }
+
+  /** A stored entry as this version of the resource shows it; the same one but for custom resources. */
+  present(entry: Entry): Entry | Promise<Entry> {
+    return this.#view?.present(entry) ?? entry;
+  }
+
+  /** The same at once, or undefined where a conversion webhook has to be asked. */
+  presentNow(entry: Entry): Entry | undefined {
+    return this.#view === undefined ? entry : this.#view.presentNow(entry);
+  }
+
+  presentAll(entries: Entry[]): Entry[] | Promise<Entry[]> {
+    return this.#view?.presentAll(entries) ?? entries;
+  }
+
+  /** Whether entries are shown as they are stored, always. */
+  get showsStored(): boolean {
+    return this.#view === undefined;
   }
 
   keyOf(name: string, namespace: string): string {
@@ -48,9 +77,13 @@ export class ResourceStorage {
   }
 
   /** Encodes an object of the served version in its stored form. The object is given away. */
-  encode(object: KubeObject): Prepared {
+  encode(object: KubeObject): Prepared | Promise<Prepared> {
     const { storedAs } = this.definition;
-    const stored = storedAs === undefined ? object : storedAs.toStored(object);
+    const stored = this.#view?.toStored(object) ?? storedAs?.toStored(object) ?? object;
+    return stored instanceof Promise ? stored.then((form) => this.#prepared(form)) : this.#prepared(stored);
+  }
+
+  #prepared(stored: KubeObject): Prepared {
     return { encoded: encodeObject(stored, this.#hub.slab), object: stored };
   }
 
@@ -66,6 +99,7 @@ export class ResourceStorage {
       ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
     });
     if (result.type === 'conflict') return this.#conflict(result.current);
+    this.#view?.wrote(result.revision);
     const cached = this.cache.get(key);
     const entry =
       cached?.revision === result.revision

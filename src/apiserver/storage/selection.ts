@@ -31,7 +31,7 @@ export function selectionOf(
   for (const { field } of fields.terms) checkField(definition, field);
   const required = new Map<string, string>();
   for (const term of fields.terms) if (term.operator === '=') required.set(term.field, term.value);
-  const indexedField = INDEXED_FIELDS.find((field) => required.has(field));
+  const indexedField = definition.isCustom === true ? undefined : INDEXED_FIELDS.find((field) => required.has(field));
   const hasFields = fields.terms.length > 0;
   const { storedAs } = definition;
   // The cache holds objects as they are stored; fields are named as they are served.
@@ -47,7 +47,11 @@ export function selectionOf(
 }
 
 /** The value of a selectable field; empty where the object has none. */
-export function fieldValue(definition: ResourceDefinition, object: KubeObject, field: string): string {
+export function fieldValue(
+  definition: Pick<ResourceDefinition, 'selectableFields'>,
+  object: KubeObject,
+  field: string,
+): string {
   if (field === 'metadata.name') return object.metadata.name ?? '';
   if (field === 'metadata.namespace') return object.metadata.namespace ?? '';
   return definition.selectableFields[field]?.(object) ?? '';

@@ -10,14 +10,14 @@ import type { Watcher } from './watcher.ts';
  * nothing. Each watcher is in exactly one bucket, so a change looks at the few it may concern.
  */
 export class WatcherIndex {
-  readonly #definition: ResourceDefinition;
+  readonly #definition: Pick<ResourceDefinition, 'selectableFields'>;
   readonly #prefix: string;
   readonly #buckets = new Map<string, Set<Watcher>>();
   readonly #fields: readonly string[];
   /** Watchers that look at an indexed field; while there are none, changes need no parsed object. */
   #fieldWatchers = 0;
 
-  constructor(definition: ResourceDefinition, prefix: string) {
+  constructor(definition: Pick<ResourceDefinition, 'selectableFields'>, prefix: string) {
     this.#definition = definition;
     this.#prefix = prefix;
     this.#fields = INDEXED_FIELDS.filter((field) => Object.hasOwn(definition.selectableFields, field));

@@ -1,3 +1,4 @@
+import { CLEANUP_FINALIZER, DELETION_IN_PROGRESS, withCondition } from './conditions.ts';
 import { type FieldError, invalidValue, required } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
 import { createdAtColumn, nameColumn } from '../../columns/common.ts';
@@ -28,6 +29,14 @@ export const customResourceDefinitions = defineKind(CUSTOM_RESOURCE_DEFINITIONS,
     },
     prepareForStatusUpdate(next, current) {
       carryOver(next, current, 'spec');
+    },
+    prepareForDeletion(object, nowMs) {
+      // Safe: the storage calls this with objects of this kind only.
+      const crd = object as CustomResourceDefinition;
+      const finalizers = crd.metadata.finalizers ?? [];
+      if (!finalizers.includes(CLEANUP_FINALIZER)) crd.metadata.finalizers = [...finalizers, CLEANUP_FINALIZER];
+      const conditions = withCondition(crd.status?.conditions ?? [], DELETION_IN_PROGRESS, nowMs);
+      crd.status = { ...crd.status, conditions };
     },
     validate,
     validateUpdate: (next) => validate(next),

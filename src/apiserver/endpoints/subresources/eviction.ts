@@ -128,7 +128,7 @@ async function takeFromBudget(
       disruptionsAllowed: Number(status['disruptionsAllowed']) - 1,
       disruptedPods: { ...disrupted, [pod.metadata.name ?? '']: now },
     };
-    const written = await budgets.storage.put(entry.key, budgets.storage.encode(budget), entry.revision);
+    const written = await budgets.storage.put(entry.key, await budgets.storage.encode(budget), entry.revision);
     if (written.type === 'committed') return;
   }
   throw tooManyRequests(BLOCKED, 10);

@@ -2,17 +2,21 @@ import { deepCopy } from '#machinery/codec/deep.ts';
 import { badRequest, conflict, methodNotSupported, OPTIMISTIC_LOCK_DETAIL } from '#machinery/errors/status-error.ts';
 import { invalidValue } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
-import { type Fields, fieldsOf, type KubeObject, type LabelSelector } from '#machinery/meta/types.ts';
+import { apiVersionOf, type Fields, fieldsOf, type KubeObject, type LabelSelector } from '#machinery/meta/types.ts';
+import { applyConfiguration } from '#machinery/managed-fields/apply.ts';
+import { entriesAfterScale, entriesOfScale } from '#machinery/managed-fields/scale.ts';
+import { typedErrors, typedErrorText } from '#machinery/managed-fields/typed-errors.ts';
 import { compileLabelSelector } from '#machinery/selectors/label-selector.ts';
 import { compileSchema } from '#machinery/schema/compile.ts';
 import type { ApiResponse } from '../../pipeline/types.ts';
 import { type Call, targetOf } from '../call.ts';
 import { readEntry } from '../get.ts';
-import { applyPatch, patchTypeOf, readPatch } from '../patch.ts';
+import { appliedObject, decodeApplyBody, reportDuplicates } from '../apply.ts';
+import { applyPatch, decodePatch, patchTypeOf } from '../patch.ts';
 import { respondValue } from '../representation/respond.ts';
 import { servedObject } from '../representation/serve.ts';
 import { mainMode } from '../write/carry-over.ts';
-import { readBody } from '../write/body.ts';
+import { BODY_BYTES_MAX, readBody } from '../write/body.ts';
 import { invalidObject, type WriteOptions, writeOptions } from '../write/options.ts';
 import { updateObject } from '../write/update.ts';
 
@@ -27,7 +31,10 @@ interface Scale extends KubeObject {
 export async function scale(call: Call): Promise<ApiResponse> {
   switch (call.context.info.verb) {
     case 'get':
-      return respondValue(call, scaleOf(call, servedObject(call.definition, await readEntry(call))));
+      return respondValue(
+        call,
+        scaleOf(call, servedObject(call.definition, await call.storage.present(await readEntry(call)))),
+      );
     case 'update':
       return updateScale(call);
     case 'patch':
@@ -47,29 +54,80 @@ async function updateScale(call: Call): Promise<ApiResponse> {
 async function patchScale(call: Call): Promise<ApiResponse> {
   const type = patchTypeOf(call);
   const options = writeOptions(call.context, { kind: 'PatchOptions', isApply: type === 'apply' });
-  const body = await readPatch(call, type);
+  const bytes = await call.context.request.readBody(BODY_BYTES_MAX);
+  if (type === 'apply') return applyScale(call, bytes, options);
+  const body = decodePatch(bytes, type);
   return write(call, options, (current) =>
-    decodeScale(
-      call,
-      applyPatch(call, current, { type: type === 'apply' ? 'merge' : type, body, schemaName: SCALE_SCHEMA }),
-    ),
+    decodeScale(call, applyPatch(call, current, { type, body, schemaName: SCALE_SCHEMA })),
   );
 }
 
-async function write(call: Call, options: WriteOptions, change: (current: Scale) => Scale): Promise<ApiResponse> {
+/** Server-side apply of a Scale: who owns the replicas of the workload owns those of its Scale, and the other way. */
+async function applyScale(call: Call, bytes: Uint8Array, options: WriteOptions): Promise<ApiResponse> {
+  const body = decodeApplyBody(bytes);
+  const type = 'autoscaling/v1, Kind=Scale';
+  const applied = appliedObject(body, type);
+  const errors = typedErrors(call.core.schemas, SCALE_SCHEMA, applied);
+  if (errors.length > 0) {
+    const { name = '', namespace = '' } = applied.metadata;
+    throw badRequest(`failed to create typed patch object (${namespace}/${name}; ${type}): ${typedErrorText(errors)}`);
+  }
+  const path = replicasPath(call);
+  return write(call, { ...options, keepsManagedFields: true }, (current, live) => {
+    const before = live.metadata.managedFields ?? [];
+    const managed = { ...current, metadata: { ...current.metadata, managedFields: entriesOfScale(before, path) } };
+    const { object, managedFields } = applyConfiguration({
+      live: managed,
+      applied,
+      manager: options.manager,
+      force: options.isForced,
+      subresource: 'scale',
+      timeMs: call.core.executor.clock.now(),
+      schemas: call.core.schemas,
+      schemaName: SCALE_SCHEMA,
+      unowned: ['status'],
+    });
+    reportDuplicates(call, body, options);
+    const { managedFields: _, ...metadata } = object.metadata;
+    const wanted = decodeScale(call, { ...object, metadata });
+    const apiVersion = apiVersionOf(call.definition);
+    wanted.metadata.managedFields = entriesAfterScale(before, managedFields, { path, apiVersion });
+    return wanted;
+  });
+}
+
+function replicasPath({ definition }: Call): string {
+  return definition.strategy.scale?.specReplicas ?? '.spec.replicas';
+}
+
+type ChangeScale = (current: Scale, live: KubeObject) => Scale;
+
+/** Writes the replicas of the Scale that `change` makes of the current one; an apply brings managedFields with it. */
+async function write(
+  call: Call,
+  options: WriteOptions & { keepsManagedFields?: boolean },
+  change: ChangeScale,
+): Promise<ApiResponse> {
+  const { keepsManagedFields = false } = options;
   const outcome = await updateObject(call, {
     name: call.context.info.name,
     mode: { ...mainMode(call.definition), subresource: 'scale' },
     options,
+    keepsManagedFields,
     change: (live) => {
-      const wanted = change(scaleOf(call, live));
+      const wanted = change(scaleOf(call, live), live);
       checkWanted(call, wanted, live);
       const next = deepCopy(live);
-      setPath(next, call.definition.strategy.scale?.specReplicas ?? '.spec.replicas', wanted.spec.replicas ?? 0);
+      const { managedFields } = wanted.metadata;
+      if (keepsManagedFields && managedFields !== undefined) next.metadata.managedFields = managedFields;
+      setPath(next, replicasPath(call), wanted.spec.replicas ?? 0);
       return next;
     },
   });
-  const object = outcome.type === 'dryRun' ? outcome.object : servedObject(call.definition, outcome.entry);
+  const object =
+    outcome.type === 'dryRun'
+      ? outcome.object
+      : servedObject(call.definition, await call.storage.present(outcome.entry));
   return respondValue(call, scaleOf(call, object));
 }
 
@@ -109,7 +167,8 @@ function decodeScale(call: Call, value: unknown): Scale {
 function scaleOf({ definition }: Call, object: KubeObject): Scale {
   const paths = definition.strategy.scale;
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
-  const selector = selectorText(valueAt(object, paths?.selector ?? '.spec.selector'));
+  // A custom resource may name no path.
+  const selector = paths?.selector === '' ? '' : selectorText(valueAt(object, paths?.selector ?? '.spec.selector'));
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',

@@ -46,7 +46,12 @@ export function keepAllBut(next: KubeObject, live: KubeObject, changeable: reado
 }
 
 /** Whether anything outside metadata and status differs: what raises the generation. */
-export function isSpecEqual(next: KubeObject, live: KubeObject): boolean {
+export function isSpecEqual(
+  next: KubeObject,
+  live: KubeObject,
+  { withStatus }: { withStatus: boolean } = { withStatus: false },
+): boolean {
+  if (withStatus && !deepEqual(fieldsOf(next)['status'], fieldsOf(live)['status'])) return false;
   return deepEqual(specOf(next), specOf(live));
 }
 

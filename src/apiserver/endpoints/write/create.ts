@@ -1,11 +1,11 @@
 import { formatTime } from '#machinery/clock/clock.ts';
 import { alreadyExists, badRequest } from '#machinery/errors/status-error.ts';
 import { fieldsOf, type KubeObject } from '#machinery/meta/types.ts';
-import { trackUpdate } from '#machinery/managed-fields/update.ts';
 import { validateObjectMeta } from '#machinery/validation/metadata.ts';
 import { type Call, targetOf, warn } from '../call.ts';
 import { admissionRequest, admitMutating, admitValidating } from './admit.ts';
 import { hasStatus } from './carry-over.ts';
+import { trackWrite } from './field-owners.ts';
 import { invalidObject, type WriteOptions } from './options.ts';
 import { type Outcome, recordWrite, startHook } from './outcome.ts';
 
@@ -30,7 +30,10 @@ export async function createObject(
   startMetadata(call, object, nowMs);
   if (hasStatus(definition) && strategy.prepareForCreate === undefined) delete fieldsOf(object)['status'];
   // Apply has said itself who owns what.
-  if (!keepsManagedFields) trackCreation(call, object, { options, nowMs });
+  if (!keepsManagedFields) {
+    const { manager } = options;
+    object.metadata.managedFields = trackWrite(call, { live: undefined, next: object, manager, subresource: '' });
+  }
   const admission = admissionRequest(call, { operation: 'CREATE', object, isDryRun: options.isDryRun });
   await admitMutating(call, admission);
   const isGenerated = nameObject(call, object);
@@ -61,22 +64,6 @@ function startMetadata(call: Call, { metadata }: KubeObject, nowMs: number): voi
   delete metadata.selfLink;
   metadata.uid = call.core.executor.random.uuid();
   metadata.creationTimestamp = formatTime(nowMs);
-}
-
-function trackCreation(
-  call: Call,
-  object: KubeObject,
-  { options, nowMs }: { options: WriteOptions; nowMs: number },
-): void {
-  object.metadata.managedFields = trackUpdate({
-    live: undefined,
-    next: object,
-    manager: options.manager,
-    subresource: '',
-    timeMs: nowMs,
-    schemas: call.storage.schemas,
-    schemaName: call.definition.schemaName,
-  });
 }
 
 function nameObject({ core }: Call, { metadata }: KubeObject): boolean {
@@ -117,7 +104,7 @@ async function commitNew(call: Call, object: KubeObject, isGenerated: boolean): 
     const isLast = !isGenerated || attempt === GENERATED_NAME_TRIES;
     // The storage keeps what it is given; a further try needs an object of its own.
     const given = isLast ? object : { ...object, metadata: { ...metadata } };
-    const result = await storage.put(storage.keyOf(name, namespace), storage.encode(given), 0);
+    const result = await storage.put(storage.keyOf(name, namespace), await storage.encode(given), 0);
     if (result.type === 'committed') {
       recordWrite(call, result.entry);
       return { type: 'stored', entry: result.entry };

@@ -11,9 +11,11 @@ export type Outcome =
   | { readonly type: 'dryRun'; readonly object: KubeObject };
 
 export function respondOutcome(call: Call, outcome: Outcome, status = 200): ApiResponse | Promise<ApiResponse> {
-  return outcome.type === 'stored'
-    ? respondEntry(call, outcome.entry, status)
-    : respondObject(call, outcome.object, status);
+  if (outcome.type === 'dryRun') return respondObject(call, outcome.object, status);
+  const shown = call.storage.present(outcome.entry);
+  return shown instanceof Promise
+    ? shown.then((entry) => respondEntry(call, entry, status))
+    : respondEntry(call, shown, status);
 }
 
 /** Remembers who made this write, and why. */

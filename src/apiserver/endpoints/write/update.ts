@@ -1,7 +1,6 @@
 import { deepEqual } from '#machinery/codec/deep.ts';
 import { conflict, notFound, OPTIMISTIC_LOCK_DETAIL, type StatusError } from '#machinery/errors/status-error.ts';
 import type { FieldError } from '#machinery/field/field-error.ts';
-import { trackUpdate } from '#machinery/managed-fields/update.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import { validateObjectMetaUpdate } from '#machinery/validation/metadata.ts';
 import type { Entry } from '../../storage/entry.ts';
@@ -11,6 +10,7 @@ import { servedObject } from '../representation/serve.ts';
 import { admissionRequest, admitMutating, admitValidating } from './admit.ts';
 import { carryMetadata, isSpecEqual, type WriteMode } from './carry-over.ts';
 import { shouldDeleteNow } from './deletion.ts';
+import { keepTimesOfNoop, trackWrite } from './field-owners.ts';
 import { invalidObject, type WriteOptions } from './options.ts';
 import { type Outcome, recordWrite, startHook } from './outcome.ts';
 
@@ -52,7 +52,7 @@ type Attempt = Outcome | { readonly type: 'conflict'; readonly current: Entry | 
 async function tryUpdate(call: Call, request: UpdateRequest, current: Entry): Promise<Attempt> {
   const { definition } = call;
   const { options, mode } = request;
-  const live = servedObject(definition, current);
+  const live = servedObject(definition, await call.storage.present(current));
   request.check?.(live);
   const next = await request.change(live);
   checkPreconditions(call, { next, live, current, name: request.name });
@@ -66,6 +66,7 @@ async function tryUpdate(call: Call, request: UpdateRequest, current: Entry): Pr
     isDryRun: options.isDryRun,
   });
   await admitMutating(call, admission);
+  keepTimesOfNoop(next, live);
   prepare(call, { next, live, mode });
   const finish = startHook(call, { operation: 'UPDATE', object: next, oldObject: live, dryRun: options.isDryRun });
   let isCommitted = false;
@@ -114,15 +115,8 @@ function mustNameVersion({ definition }: Call, name: string): StatusError {
 }
 
 function track(call: Call, { next, live, options, mode }: Pair & { options: WriteOptions; mode: WriteMode }): void {
-  next.metadata.managedFields = trackUpdate({
-    live,
-    next,
-    manager: options.manager,
-    subresource: mode.subresource,
-    timeMs: call.core.executor.clock.now(),
-    schemas: call.storage.schemas,
-    schemaName: call.definition.schemaName,
-  });
+  const { manager } = options;
+  next.metadata.managedFields = trackWrite(call, { live, next, manager, subresource: mode.subresource });
 }
 
 function prepare(call: Call, { next, live, mode }: Pair & { mode: WriteMode }): void {
@@ -131,8 +125,13 @@ function prepare(call: Call, { next, live, mode }: Pair & { mode: WriteMode }): 
   const context = { nowMs: clock.now(), uuid: () => random.uuid() };
   if (mode.rules === 'object') strategy.prepareForUpdate?.(next, live, context);
   else if (mode.rules === 'status') strategy.prepareForStatusUpdate?.(next, live, context);
-  if (strategy.hasGeneration !== true || !mode.raisesGeneration || isSpecEqual(next, live)) return;
+  const isUnchanged = isSpecEqual(next, live, { withStatus: strategy.statusRaisesGeneration === true });
+  if (strategy.hasGeneration !== true || !mode.raisesGeneration || isUnchanged) return;
   next.metadata.generation = (live.metadata.generation ?? 0) + 1;
+}
+
+function sameAnnotations({ metadata: next }: KubeObject, { metadata: live }: KubeObject): boolean {
+  return deepEqual(next.annotations ?? {}, live.annotations ?? {});
 }
 
 function validateNext(call: Call, { next, live, mode }: Pair & { mode: WriteMode }): void {
@@ -161,7 +160,7 @@ async function commitNext(
     recordWrite(call, removed.entry);
     return { type: 'stored', entry: removed.entry };
   }
-  const prepared = storage.encode(next);
+  const prepared = await storage.encode(next);
   if (isSame(prepared, { live, current, next })) return { type: 'stored', entry: current };
   const result = await storage.put(current.key, prepared, current.revision);
   if (result.type === 'conflict') return result;
@@ -173,6 +172,9 @@ async function commitNext(
 function isSame({ encoded }: Prepared, { next, live, current }: Pair & { current: Entry }): boolean {
   const { bytes } = current.encoded;
   if (encoded.bytes.length !== bytes.length) return false;
+  const { versionOffset } = encoded;
+  // Stored in another version: writing it anew is how objects migrate.
+  if (Buffer.compare(encoded.bytes.subarray(0, versionOffset), bytes.subarray(0, versionOffset)) !== 0) return false;
   return Buffer.compare(encoded.bytes, bytes) === 0 || deepEqual(next, live);
 }
 
