@@ -119,6 +119,7 @@ function writeHooks(parts: ServerParts, options: SecurityOptions): ReadonlyMap<s
   const { serviceCidrs, nodePortRange } = options;
   const allocate = serviceAllocation({
     services: parts.view('', 'services'),
+    ...networkingViews(parts),
     random: parts.executor.random,
     ...(serviceCidrs !== undefined && { serviceCidrs }),
     ...(nodePortRange !== undefined && { nodePortRange }),
@@ -126,6 +127,19 @@ function writeHooks(parts: ServerParts, options: SecurityOptions): ReadonlyMap<s
   hooks.set('/services', chained(allocate, hooks.get('/services') ?? (() => undefined)));
   return hooks;
 }
+
+/** ServiceCIDRs and IPAddresses, where the server has them at all. */
+function networkingViews(parts: ServerParts): { ranges?: ResourceView; addresses?: ResourceView } {
+  const viewIfKnown = (resource: string): ResourceView | undefined => {
+    const isKnown = parts.registry.all().some((one) => one.group === NETWORKING && one.resource === resource);
+    return isKnown ? parts.view(NETWORKING, resource) : undefined;
+  };
+  const ranges = viewIfKnown('servicecidrs');
+  const addresses = viewIfKnown('ipaddresses');
+  return { ...(ranges !== undefined && { ranges }), ...(addresses !== undefined && { addresses }) };
+}
+
+const NETWORKING = 'networking.k8s.io';
 
 /** Written too often, and by the system: counting them would cost more than it guards. */
 const UNCOUNTED = new Set(['events', 'leases', 'endpointslices', 'endpoints']);

@@ -3,6 +3,7 @@ import { builtinResources, ResourceRegistry } from '#api/registry/registry.ts';
 import { builtinDescriptions } from '#api/schema/descriptions.ts';
 import { builtinSchemas } from '#api/schema/load.ts';
 import { protobufMessageOf, protobufTable } from '#api/schema/protobuf.ts';
+import { IpAddressKeeper } from '#apiserver/allocation/ip-address-keeper.ts';
 import { type ApiServer, createApiServer } from '#apiserver/api-server.ts';
 import { createSecurity, type SecurityOptions } from '#apiserver/security.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
@@ -61,11 +62,31 @@ export async function assembleApiServer(
     ...security,
     options: { advertisedAddress, features: gates.list(), flags: flagsOf(options) },
   });
+  const keeper = keepIpAddresses(api, deps);
   return {
     api,
     close: async () => {
+      await keeper?.stop();
       await api.close();
       security.close();
     },
   };
+}
+
+/** One IPAddress object for each address of a service, unless the server was told not to serve them. */
+function keepIpAddresses(
+  api: ApiServer,
+  { executor, log }: { executor: Executor; log: Logger },
+): IpAddressKeeper | undefined {
+  const { parts } = api;
+  if (parts.registry.byResource('networking.k8s.io', 'v1', 'ipaddresses') === undefined) return undefined;
+  const keeper = new IpAddressKeeper({
+    services: parts.view('', 'services'),
+    addresses: parts.view('networking.k8s.io', 'ipaddresses'),
+    client: parts.clientFor({ username: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] }),
+    executor,
+    log,
+  });
+  keeper.start();
+  return keeper;
 }

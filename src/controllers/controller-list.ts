@@ -14,6 +14,7 @@ import { replicaSetController } from './replicaset/controller.ts';
 import { replicationControllerController } from './replicationcontroller/controller.ts';
 import { rootCaController } from './rootca/controller.ts';
 import { serviceAccountController } from './serviceaccount/controller.ts';
+import { serviceCidrController } from './servicecidrs/controller.ts';
 import { taintEvictionController } from './tainteviction/controller.ts';
 
 /** All controllers. A new one is a folder and a line here. */
@@ -33,6 +34,7 @@ export const controllerList: readonly ControllerDefinition[] = [
   replicationControllerController,
   rootCaController,
   serviceAccountController,
+  serviceCidrController,
   taintEvictionController,
 ];
 

@@ -4,7 +4,6 @@ import { fieldErrorText, invalidValue, type FieldError } from '#machinery/field/
 import { FieldPath } from '#machinery/field/field-path.ts';
 import type { Random } from '#machinery/random/random.ts';
 import type { ResourceView, WriteHook } from '../server-parts.ts';
-import { AddressRange } from './address-range.ts';
 import { Allocator, bandSize } from './allocator.ts';
 import {
   clusterIpsOf,
@@ -14,12 +13,16 @@ import {
   needsHealthCheckNodePort,
   needsNodePort,
   nodePortsOf,
-  setFamilies,
   specOf,
 } from './service-fields.ts';
+import { ServiceAddresses } from './service-addresses.ts';
+import { settleFamilies } from './service-families.ts';
 
 export interface ServiceAllocationDeps {
   readonly services: ResourceView;
+  /** ServiceCIDRs and IPAddresses; absent: only what the configuration says. */
+  readonly ranges?: ResourceView;
+  readonly addresses?: ResourceView;
   readonly random: Random;
   /** Ranges of service addresses, the default family first. */
   readonly serviceCidrs?: readonly string[];
@@ -45,18 +48,12 @@ export function serviceAllocation(deps: ServiceAllocationDeps): WriteHook {
 
 class ServiceAllocation {
   readonly #deps: ServiceAllocationDeps;
-  readonly #ranges: readonly { range: AddressRange; allocator: Allocator }[];
   readonly #ports: { first: number; last: number };
   readonly #portAllocator: Allocator;
-  #isLoaded = false;
+  #loaded: ServiceAddresses | undefined;
 
   constructor(deps: ServiceAllocationDeps) {
     this.#deps = deps;
-    this.#ranges = (deps.serviceCidrs ?? [DEFAULT_CIDR]).map((cidr) => {
-      const range = new AddressRange(cidr);
-      const bandStart = bandSize(range.size + 2, { share: 16, min: 16, max: 256 });
-      return { range, allocator: new Allocator({ size: range.size, bandStart }) };
-    });
     this.#ports = deps.nodePortRange ?? DEFAULT_PORTS;
     const size = this.#ports.last - this.#ports.first + 1;
     this.#portAllocator = new Allocator({ size, bandStart: bandSize(size, { share: 32, min: 16, max: 128 }) });
@@ -64,14 +61,14 @@ class ServiceAllocation {
 
   /** Completes `service` in place and returns what undoes the reservations once the write ended. */
   prepare(service: Service, old: Service | undefined): (outcome: 'committed' | 'failed') => void {
-    this.#load();
+    const addresses = this.#addresses;
     if (old !== undefined) {
       dropTypeDependentFields(service, old);
       keepAllocated(service, old);
     }
     const undo: (() => void)[] = [];
     try {
-      this.#allocateAddresses(service, { old, undo });
+      this.#allocateAddresses(service, { old, undo, addresses });
       this.#allocatePorts(service, { old, undo });
     } catch (error) {
       for (const step of undo) step();
@@ -83,47 +80,31 @@ class ServiceAllocation {
     };
   }
 
-  #load(): void {
-    if (this.#isLoaded) return;
-    this.#isLoaded = true;
-    this.#deps.services.onChange((change) => {
-      // Safe: the view holds Services.
-      const object = change.object as Service | undefined;
-      const previous = change.previous as Service | undefined;
-      this.#follow(object, previous);
-    });
-    for (const service of this.#deps.services.list()) this.#follow(service as Service, undefined);
+  /** Reads what is stored at the first write. */
+  get #addresses(): ServiceAddresses {
+    if (this.#loaded !== undefined) return this.#loaded;
+    const { services, serviceCidrs = [DEFAULT_CIDR] } = this.#deps;
+    this.#loaded = new ServiceAddresses({ ...this.#deps, serviceCidrs });
+    // Safe: the view holds Services.
+    services.onChange(({ object, previous }) => this.#followPorts(object as Service, previous as Service));
+    for (const service of services.list()) this.#followPorts(service as Service, undefined);
+    return this.#loaded;
   }
 
   /** Marks what a stored service holds, and frees what it no longer does. */
-  #follow(next: Service | undefined, previous: Service | undefined): void {
-    const addresses = new Set(clusterIpsOf(next));
+  #followPorts(next: Service | undefined, previous: Service | undefined): void {
     const ports = new Set(nodePortsOf(next));
-    for (const address of clusterIpsOf(previous)) {
-      if (!addresses.has(address)) this.#eachRange(address, (allocator, position) => allocator.release(position));
-    }
     for (const port of nodePortsOf(previous)) {
       if (!ports.has(port)) this.#portAllocator.release(port - this.#ports.first);
     }
-    for (const address of addresses) this.#eachRange(address, (allocator, position) => void allocator.take(position));
     for (const port of ports) this.#portAllocator.take(port - this.#ports.first);
   }
 
-  #eachRange(address: string, action: (allocator: Allocator, position: number) => void): void {
-    for (const { range, allocator } of this.#ranges) {
-      const position = range.positionOf(address);
-      if (position !== undefined) action(allocator, position);
-    }
-  }
-
-  #allocateAddresses(service: Service, { old, undo }: Step): void {
+  #allocateAddresses(service: Service, { old, undo, addresses }: Step & { addresses: ServiceAddresses }): void {
     if (!needsClusterIp(service)) return;
     const spec = specOf(service);
-    this.#checkFamilies(service);
-    setFamilies(
-      service,
-      this.#ranges.map(({ range }) => range.family),
-    );
+    const errors = settleFamilies(service, { old, families: addresses.families });
+    if (errors.length > 0) throw invalidService(service, errors);
     if (spec.clusterIPs === undefined || spec.clusterIPs.length === 0) {
       spec.clusterIPs = spec.clusterIP === undefined || spec.clusterIP === '' ? [] : [spec.clusterIP];
     }
@@ -132,61 +113,16 @@ class ServiceAllocation {
       return;
     }
     const held = new Set(clusterIpsOf(old));
-    const addresses: string[] = [];
+    const given = spec.clusterIPs;
+    const result: string[] = [];
     for (const [index, family] of (spec.ipFamilies ?? []).entries()) {
-      const asked = spec.clusterIPs[index] ?? '';
-      if (asked !== '' && held.has(asked)) {
-        addresses.push(asked);
-        continue;
-      }
-      addresses.push(asked === '' ? this.#anyAddress(family, undo) : this.#thisAddress(service, asked, undo));
+      const asked = given[index] ?? '';
+      if (asked !== '' && held.has(asked)) result.push(asked);
+      else if (asked === '') result.push(anyAddress(addresses, { family, undo }));
+      else result.push(thisAddress(service, asked, { addresses, undo }));
     }
-    spec.clusterIPs = addresses;
-    if (addresses[0] !== undefined) spec.clusterIP = addresses[0];
-  }
-
-  #checkFamilies(service: Service): void {
-    const { ipFamilies = [], ipFamilyPolicy, selector, clusterIP } = specOf(service);
-    const families: string[] = this.#ranges.map(({ range }) => range.family);
-    const isFree = clusterIP === 'None' && Object.keys(selector ?? {}).length === 0;
-    if (isFree) return;
-    const path = new FieldPath('spec');
-    const errors = ipFamilies.flatMap((family, index) =>
-      families.includes(family)
-        ? []
-        : [invalidValue(path.child('ipFamilies').index(index), family, 'not configured on this cluster')],
-    );
-    if (ipFamilyPolicy === 'RequireDualStack' && families.length < 2) {
-      const detail = 'this cluster is not configured for dual-stack services';
-      errors.push(invalidValue(path.child('ipFamilyPolicy'), ipFamilyPolicy, detail));
-    }
-    if (errors.length > 0) throw invalidService(service, errors);
-  }
-
-  #anyAddress(family: string, undo: (() => void)[]): string {
-    const found = this.#ranges.find(({ range }) => range.family === family);
-    const position = found?.allocator.takeAny(this.#deps.random);
-    if (found === undefined || position === undefined) {
-      throw internalError(new Error('failed to allocate a serviceIP: range is full'));
-    }
-    undo.push(() => found.allocator.release(position));
-    return found.range.at(position);
-  }
-
-  #thisAddress(service: Service, address: string, undo: (() => void)[]): string {
-    const refuse = (why: string) => {
-      const path = new FieldPath('spec').child('clusterIPs');
-      return invalidService(service, [invalidValue(path, [address], `failed to allocate IP ${address}: ${why}`)]);
-    };
-    for (const { range, allocator } of this.#ranges) {
-      const position = range.positionOf(address);
-      if (position === undefined) continue;
-      if (!allocator.take(position)) throw refuse('provided IP is already allocated');
-      undo.push(() => allocator.release(position));
-      return address;
-    }
-    const ranges = this.#ranges.map(({ range }) => range.cidr).join(',');
-    throw refuse(`the provided IP (${address}) is not in the valid range. The range of valid IPs is ${ranges}`);
+    spec.clusterIPs = result;
+    if (result[0] !== undefined) spec.clusterIP = result[0];
   }
 
   #allocatePorts(service: Service, { old, undo }: Step): void {
@@ -251,6 +187,28 @@ class ServiceAllocation {
     }
     undo.push(() => this.#portAllocator.release(position));
   }
+}
+
+function anyAddress(addresses: ServiceAddresses, { family, undo }: { family: string; undo: (() => void)[] }): string {
+  const found = addresses.takeAny(family);
+  if (found === undefined) throw internalError(new Error('failed to allocate a serviceIP: range is full'));
+  undo.push(found.release);
+  return found.address;
+}
+
+function thisAddress(
+  service: Service,
+  address: string,
+  { addresses, undo }: { addresses: ServiceAddresses; undo: (() => void)[] },
+): string {
+  const result = addresses.take(address);
+  if (result.type === 'refused') {
+    const path = new FieldPath('spec').child('clusterIPs');
+    const detail = `failed to allocate IP ${address}: ${result.reason}`;
+    throw invalidService(service, [invalidValue(path, service.spec?.clusterIPs, detail)]);
+  }
+  undo.push(result.release);
+  return address;
 }
 
 interface Step {

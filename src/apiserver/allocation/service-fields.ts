@@ -1,5 +1,4 @@
 import type { Service, ServicePort, ServiceSpec } from '#api/generated/types.ts';
-import type { IpFamily } from './address-range.ts';
 
 export function specOf(service: Service): ServiceSpec {
   return (service.spec ??= {});
@@ -77,30 +76,6 @@ export function keepAllocated(service: Service, old: Service): void {
   if (needsHealthCheckNodePort(old) && needsHealthCheckNodePort(service) && old.spec?.healthCheckNodePort) {
     spec.healthCheckNodePort ??= old.spec.healthCheckNodePort;
   }
-}
-
-/** The families a service gets, as upstream defaults them. */
-export function setFamilies(service: Service, families: readonly IpFamily[]): void {
-  const spec = specOf(service);
-  const [first = 'IPv4'] = families;
-  const isHeadless = spec.clusterIP === 'None' || spec.clusterIPs?.[0] === 'None';
-  const hasSelector = Object.keys(spec.selector ?? {}).length > 0;
-  if (isHeadless && !hasSelector) {
-    // Nobody but the owner knows what it points to: any family may come.
-    spec.ipFamilyPolicy ??= spec.ipFamilies?.length === 1 ? 'SingleStack' : 'RequireDualStack';
-    if (spec.ipFamilyPolicy === 'SingleStack') spec.ipFamilies ??= [first];
-    else spec.ipFamilies = bothFamilies(spec.ipFamilies?.[0] ?? first);
-    return;
-  }
-  spec.ipFamilyPolicy ??= 'SingleStack';
-  spec.ipFamilies ??= [first];
-  if (spec.ipFamilyPolicy !== 'SingleStack' && families.length > 1) {
-    spec.ipFamilies = bothFamilies(spec.ipFamilies[0] ?? first);
-  }
-}
-
-function bothFamilies(first: string): string[] {
-  return first === 'IPv6' ? ['IPv6', 'IPv4'] : ['IPv4', 'IPv6'];
 }
 
 function rawClusterIps({ spec }: Service): string[] {
