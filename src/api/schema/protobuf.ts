@@ -10,12 +10,38 @@ export async function protobufTable(): Promise<ProtobufTable> {
 
 let byKind: Map<string, string> | undefined;
 
+const META = 'k8s.io.apimachinery.pkg.apis.meta.v1';
+/** What every group registers under its own version. */
+const OPTIONS: ReadonlySet<string> = new Set([
+  'CreateOptions',
+  'DeleteOptions',
+  'GetOptions',
+  'ListOptions',
+  'PatchOptions',
+  'UpdateOptions',
+  'WatchEvent',
+]);
+/** What belongs to no group and is said to be `v1`. */
+const UNVERSIONED: ReadonlySet<string> = new Set([
+  'APIGroup',
+  'APIGroupList',
+  'APIResourceList',
+  'APIVersions',
+  'Status',
+]);
+const DISCOVERY = /^apidiscovery\.k8s\.io\/(v2|v2beta1) (APIGroupDiscovery(?:List)?)$/;
+
 /** The protobuf message of a kind, such as `k8s.io.api.core.v1.Pod` for `v1`, `Pod`. */
 export function protobufMessageOf(apiVersion: string, kind: string): string | undefined {
-  // Every group registers it under its own version.
-  if (kind === 'DeleteOptions') return 'k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions';
+  if (OPTIONS.has(kind) || (apiVersion === 'v1' && UNVERSIONED.has(kind))) return `${META}.${kind}`;
+  if (apiVersion === 'meta.k8s.io/v1' || apiVersion === 'meta.k8s.io/v1beta1') {
+    // Both versions are one message; a Table has none.
+    return kind.startsWith('PartialObjectMetadata') ? `${META}.${kind}` : undefined;
+  }
+  const discovery = DISCOVERY.exec(`${apiVersion} ${kind}`);
+  if (discovery !== null) return `k8s.io.api.apidiscovery.${discovery[1]}.${discovery[2]}`;
   byKind ??= indexKinds();
-  return byKind.get(`${apiVersion} ${kind}`) ?? byKind.get(`v1 ${kind}`);
+  return byKind.get(`${apiVersion} ${kind}`);
 }
 
 function indexKinds(): Map<string, string> {

@@ -1,3 +1,4 @@
+import { encodeValue } from '../json.ts';
 import { ProtobufError } from './errors.ts';
 import type { FieldPlan, MessagePlan } from './plan.ts';
 import { BYTES } from './reader.ts';
@@ -95,7 +96,7 @@ export class Encoding {
         this.message(field.message(), value);
         return;
       case 'string':
-        writer.text(typeof value === 'string' ? value : value === undefined || value === null ? '' : String(value));
+        writer.text(textOf(value));
         return;
       case 'bytes':
         writer.bytes(Buffer.from(typeof value === 'string' ? value : '', 'base64'));
@@ -118,6 +119,12 @@ export class Encoding {
 }
 
 const NOTHING: object = {};
+
+/** What is no text would not have passed the schema; it is written as JSON has it rather than lost. */
+export function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return value === undefined || value === null ? '' : encodeValue(value);
+}
 
 function integerOf(value: unknown): number | bigint {
   if (typeof value === 'bigint') return value;

@@ -1,7 +1,7 @@
 import { decodeJson, encodeValue } from '../json.ts';
 import { JsonError } from '../json-errors.ts';
 import type { Decoding } from './decode.ts';
-import type { Encoding } from './encode.ts';
+import { type Encoding, textOf } from './encode.ts';
 import { ProtobufError } from './errors.ts';
 import { isEnvelope, readEnvelope } from './envelope.ts';
 import type { MessagePlan, PlanSet } from './plan.ts';
@@ -59,7 +59,7 @@ function extensionsForm(local: string, schema: () => MessagePlan): SpecialForm |
     case 'JSONSchemaPropsOrStringArray':
       return schemaOr(schema, {
         read: (reader) => reader.text(),
-        write: (value, { writer }) => writer.text(String(value)),
+        write: (value, { writer }) => writer.text(textOf(value)),
       });
     default:
       return undefined;
@@ -143,7 +143,7 @@ const QUANTITY: SpecialForm = {
     return text === '' ? '0' : text;
   },
   encode: (value, { writer }) => {
-    writer.text(value === undefined || value === null ? '0' : String(value));
+    writer.text(value === undefined || value === null ? '0' : textOf(value));
     writer.byte((1 << 3) | BYTES);
   },
 };
@@ -215,7 +215,7 @@ const TEXTS: SpecialForm = {
   },
   encode: (value, { writer }) => {
     for (const text of reversed(value)) {
-      writer.text(String(text));
+      writer.text(textOf(text));
       writer.byte((1 << 3) | BYTES);
     }
   },
