@@ -22,8 +22,7 @@ export function toStatusError(error: unknown): StatusError {
   if (!(error instanceof StoreError)) return internalError(error);
   if (error instanceof ValueTooLargeError) return requestEntityTooLarge('etcdserver: request is too large');
   if (error instanceof StoreFullError) return internalError(new Error('etcdserver: mvcc: database space exceeded'));
-  if (error instanceof StoreTimeoutError)
-    return timeout('request did not complete within the allotted timeout');
+  if (error instanceof StoreTimeoutError) return timeout('request did not complete within the allotted timeout', 0);
   // etcd's own words, as upstream passes them on.
   if (error instanceof StoreUnavailableError && error.message.startsWith('etcdserver:')) {
     return new StatusError({ ...internalError(error).status, message: error.message });
