@@ -1,0 +1,54 @@
+import { matches, noSuchOverload, type Overload } from '../library/declaration.ts';
+import type { CallExpression } from '../syntax/ast.ts';
+import type { Compiler } from './compiler.ts';
+import { charge, type Step } from './frame.ts';
+
+type AnyFunction = (...args: readonly unknown[]) => unknown;
+
+/** A call of a function: the overload is chosen by the run-time types where the checker could not choose. */
+export function compileCall(compiler: Compiler, expression: CallExpression): Step {
+  const reference = compiler.checked.reference(expression);
+  if (reference?.type !== 'function') throw new Error(`call of ${expression.name} was not checked`);
+  const { declaration, overloads, isNamespaced } = reference;
+  const target = isNamespaced || expression.target === undefined ? [] : [expression.target];
+  const args = [...target, ...expression.args].map((arg) => compiler.compile(arg));
+  const cost = compiler.options.costs(declaration.name, overloads.length === 1 ? (overloads[0]?.id ?? '') : '');
+  const invoke = invoker(declaration.name, overloads);
+  const [first, second] = args;
+  if (first !== undefined && args.length === 1) {
+    return (frame) => {
+      const values = [first(frame)];
+      const result = invoke(values);
+      charge(frame, cost(values, result));
+      return result;
+    };
+  }
+  if (first !== undefined && second !== undefined && args.length === 2) {
+    return (frame) => {
+      const values = [first(frame), second(frame)];
+      const result = invoke(values);
+      charge(frame, cost(values, result));
+      return result;
+    };
+  }
+  return (frame) => {
+    const values = args.map((arg) => arg(frame));
+    const result = invoke(values);
+    charge(frame, cost(values, result));
+    return result;
+  };
+}
+
+function invoker(name: string, overloads: readonly Overload[]): (args: readonly unknown[]) => unknown {
+  const [only] = overloads;
+  if (only !== undefined && overloads.length === 1) {
+    // `matches` has compared every argument with the overload's types, which are those of the implementation.
+    const call = only.call as AnyFunction;
+    return (args) => (matches(only, args) ? call(...args) : noSuchOverload(name, args));
+  }
+  return (args) => {
+    const found = overloads.find((candidate) => matches(candidate, args));
+    // As above: the arguments match.
+    return found === undefined ? noSuchOverload(name, args) : (found.call as AnyFunction)(...args);
+  };
+}
