@@ -1,32 +1,74 @@
-import { badRequest } from '#machinery/errors/status-error.ts';
+import { decodeJson } from '#machinery/codec/json.ts';
+import { decodeYaml } from '#machinery/codec/yaml.ts';
+import { duplicateKeys } from '#machinery/codec/yaml-duplicates.ts';
+import { badRequest, conflict } from '#machinery/errors/status-error.ts';
 import { applyConfiguration } from '#machinery/managed-fields/apply.ts';
-import { apiVersionOf, type Fields, type KubeObject } from '#machinery/meta/types.ts';
-import { compileSchema } from '#machinery/schema/compile.ts';
+import { typedErrors, typedErrorText } from '#machinery/managed-fields/typed-errors.ts';
+import type { Fields, KubeObject } from '#machinery/meta/types.ts';
 import type { ApiResponse } from '../pipeline/types.ts';
-import { type Call, warn } from './call.ts';
+import { type Call, targetOf, warn } from './call.ts';
 import { matchName, matchNamespace } from './create.ts';
 import { createAbsent } from './update.ts';
-import { decodeObject, type RawBody } from './write/body.ts';
+import { decodeObject } from './write/body.ts';
 import type { WriteMode } from './write/carry-over.ts';
+import { converterOf, unownedFields } from './write/field-owners.ts';
 import type { WriteOptions } from './write/options.ts';
 import { type Outcome, respondOutcome } from './write/outcome.ts';
 import { updateObject } from './write/update.ts';
 
+/** A decoded apply patch. */
+export interface AppliedBody {
+  readonly value: unknown;
+  /** Keys that stand twice, with their lines. */
+  readonly duplicates: readonly string[];
+}
+
 interface ApplyRequest {
-  readonly body: RawBody;
+  readonly body: AppliedBody;
   readonly mode: WriteMode;
   readonly options: WriteOptions;
+  /** Judges the object before it is written; throws to refuse. */
+  readonly check?: ((live: KubeObject) => void) | undefined;
+}
+
+/** Reads the body of an apply, which is YAML; 400 where it is none. */
+export function decodeApplyBody(bytes: Uint8Array): AppliedBody {
+  const text = Buffer.from(bytes).toString();
+  const json = /^\s*\{/.test(text) ? decodeCleanJson(bytes) : undefined;
+  if (json !== undefined) return json;
+  try {
+    return { value: decodeYaml(text, { uniqueKeys: false })[0] ?? {}, duplicates: duplicateKeys(text) };
+  } catch (error) {
+    throw badRequest(`error decoding YAML: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Most clients send JSON; the lines of what stands twice in it only the YAML parser knows. */
+function decodeCleanJson(bytes: Uint8Array): AppliedBody | undefined {
+  try {
+    const body = decodeJson(bytes);
+    return body.duplicates.length === 0 ? body : undefined;
+  } catch {
+    // YAML that begins like JSON, or neither: the YAML parser tells.
+    return undefined;
+  }
 }
 
 /** Server-side apply: PATCH with what one manager has an opinion on; creates what is not there. */
-export async function apply(call: Call, { body, mode, options }: ApplyRequest): Promise<ApiResponse> {
-  const applied = decodeApplied(call, body, options);
-  matchName(call, applied);
-  matchNamespace(call, applied);
+export async function apply(call: Call, { body, mode, options, check }: ApplyRequest): Promise<ApiResponse> {
+  const { definition } = call;
+  const applied = appliedObject(body, `${definition.group}/${definition.version}, Kind=${definition.kind}`);
+  checkTyped(call, applied);
   let status = 200;
   const whenAbsent = (): Promise<Outcome> => {
     status = 201;
     const object = merged(call, { live: undefined, applied, mode, options });
+    const { uid = '' } = applied.metadata;
+    if (uid !== '') {
+      const detail = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
+      throw conflict(targetOf(call), detail);
+    }
+    reportDuplicates(call, body, options);
     return createAbsent(call, object, { ...options, keepsManagedFields: true });
   };
   const outcome = await updateObject(call, {
@@ -34,73 +76,86 @@ export async function apply(call: Call, { body, mode, options }: ApplyRequest): 
     mode,
     options,
     keepsManagedFields: true,
-    change: (live) => merged(call, { live, applied, mode, options }),
+    change: (live) => {
+      const object = merged(call, { live, applied, mode, options });
+      reportDuplicates(call, body, options);
+      return object;
+    },
+    ...(check === undefined ? {} : { check }),
     ...(mode.subresource === '' ? { whenAbsent } : {}),
   });
   return respondOutcome(call, outcome, status);
 }
 
-function merged(
-  call: Call,
-  {
-    live,
-    applied,
-    mode,
-    options,
-  }: { live: KubeObject | undefined; applied: KubeObject; mode: WriteMode; options: WriteOptions },
-): KubeObject {
+interface MergeInput {
+  readonly live: KubeObject | undefined;
+  readonly applied: KubeObject;
+  readonly mode: WriteMode;
+  readonly options: WriteOptions;
+}
+
+function merged(call: Call, { live, applied, mode, options }: MergeInput): KubeObject {
+  const { definition, storage, core } = call;
   const { object, managedFields } = applyConfiguration({
     live,
     applied,
     manager: options.manager,
     force: options.isForced,
     subresource: mode.subresource,
-    timeMs: call.core.executor.clock.now(),
-    schemas: call.storage.schemas,
-    schemaName: call.definition.schemaName,
+    timeMs: core.executor.clock.now(),
+    schemas: storage.schemas,
+    schemaName: definition.schemaName,
+    unowned: unownedFields(definition, mode.subresource),
+    convert: converterOf(call),
   });
-  const whole = decodeObject(call, { value: object, duplicates: [] }, { fieldValidation: 'Ignore', fail: badRequest });
+  const { managedFields: _, ...metadata } = object.metadata;
+  const value = { ...object, metadata };
+  const whole = decodeObject(call, { value, duplicates: [] }, { fieldValidation: 'Ignore', fail: badRequest });
   whole.metadata.managedFields = managedFields;
-  const { resourceVersion } = applied.metadata;
-  if (resourceVersion !== undefined) whole.metadata.resourceVersion = resourceVersion;
+  if (applied.metadata.resourceVersion === undefined) delete whole.metadata.resourceVersion;
+  matchName(call, whole);
+  matchNamespace(call, whole);
   return whole;
 }
 
-/** Checks the configuration by the schema without adding to it: only what it says is owned. */
-function decodeApplied(call: Call, { value, duplicates }: RawBody, { fieldValidation }: WriteOptions): KubeObject {
-  const { definition, storage, context } = call;
+/** The applied object, whose kind and version are those of the request; 400 where they are others. */
+export function appliedObject({ value }: AppliedBody, expectedType: string): KubeObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw badRequest('error decoding YAML: the applied configuration must be an object');
+    throw badRequest('error decoding YAML: error unmarshaling JSON: json: cannot unmarshal into a map');
   }
-  const decoded = compileSchema(storage.schemas, definition.schemaName, { zeroes: 'keep' }).decode(value, {
-    mode: 'prune',
-  });
-  const [first] = decoded.errors;
-  if (first !== undefined) throw badRequest(`failed to create typed patch object: ${first.path}: ${first.message}`);
-  const findings = [
-    ...duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`),
-    ...decoded.unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
-  ];
-  if (findings.length > 0 && fieldValidation === 'Strict') {
-    throw badRequest(`strict decoding error: ${findings.join(', ')}`);
+  // Safe: an object is read by its own keys; what is needed of it is checked here and by the schema.
+  const fields = value as Fields;
+  const { kind = '', apiVersion = '', metadata } = fields;
+  const [group, version] = splitVersion(String(apiVersion));
+  const type = `${group}/${version}, Kind=${String(kind)}`;
+  if (type !== expectedType) throw badRequest(`invalid object type: ${type}`);
+  if (metadata !== undefined && metadata !== null && (typeof metadata !== 'object' || Array.isArray(metadata))) {
+    throw badRequest('metadata of the applied configuration must be an object');
   }
-  if (fieldValidation === 'Warn') for (const text of findings) warn(context, text);
-  // Safe: a stored kind's schema is an object with metadata; what is missing is checked here.
-  const fields = decoded.value as Fields & Partial<KubeObject>;
-  checkIdentity(call, fields);
-  if ((fields.metadata?.managedFields ?? []).length > 0) throw badRequest('metadata.managedFields must be nil');
-  const metadata = { ...fields.metadata };
-  delete metadata.managedFields;
-  return { ...fields, kind: definition.kind, apiVersion: apiVersionOf(definition), metadata };
+  const meta = (metadata ?? {}) as KubeObject['metadata'];
+  if (Array.isArray(meta.managedFields)) throw badRequest('metadata.managedFields must be nil');
+  return { ...fields, kind: String(kind), apiVersion: String(apiVersion), metadata: meta };
 }
 
-function checkIdentity({ definition }: Call, { kind, apiVersion }: Partial<KubeObject>): void {
-  const expected = apiVersionOf(definition);
-  if (kind === undefined || kind === '') throw badRequest("Object 'Kind' is missing in the applied configuration");
-  if (apiVersion !== expected || kind !== definition.kind) {
-    throw badRequest(
-      `PATCH with apiVersion ${JSON.stringify(apiVersion ?? '')} and kind ${JSON.stringify(kind)} does not match ` +
-        `the expected ${expected} ${definition.kind}`,
-    );
-  }
+function splitVersion(apiVersion: string): [group: string, version: string] {
+  const slash = apiVersion.indexOf('/');
+  return slash < 0 ? ['', apiVersion] : [apiVersion.slice(0, slash), apiVersion.slice(slash + 1)];
+}
+
+/** What does not fit the schema cannot be owned field by field: 400, whatever `fieldValidation` says. */
+function checkTyped({ storage, definition }: Call, applied: KubeObject): void {
+  const errors = typedErrors(storage.schemas, definition.schemaName, applied);
+  if (errors.length === 0) return;
+  const { name = '', namespace = '' } = applied.metadata;
+  const type = `${definition.group}/${definition.version}, Kind=${definition.kind}`;
+  throw badRequest(
+    `failed to create typed patch object (${String(namespace)}/${String(name)}; ${type}): ${typedErrorText(errors)}`,
+  );
+}
+
+export function reportDuplicates(call: Call, { duplicates }: AppliedBody, { fieldValidation }: WriteOptions): void {
+  if (duplicates.length === 0 || fieldValidation === 'Ignore') return;
+  const text = `error converting YAML to JSON: yaml: unmarshal errors:\n  ${duplicates.join('\n  ')}`;
+  if (fieldValidation === 'Strict') throw badRequest(`error strict decoding YAML: ${text}`);
+  warn(call.context, text);
 }

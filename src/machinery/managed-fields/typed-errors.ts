@@ -1,8 +1,8 @@
 import { encodeValue } from '../codec/json.ts';
+import { goSyntax, goText, goTypeOf } from '../schema/go-print.ts';
 import { resolveSchema, type Schema, type SchemaSet } from '../schema/schema.ts';
+import { isFields } from './field-set.ts';
 import { pathText } from './field-tree.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Errors told of one configuration; a client that makes more mistakes sees the rest after it mended these. */
 const ERRORS_MAX = 50;
@@ -67,7 +67,7 @@ class TypedChecker {
     if (kind === scalar) return undefined;
     switch (scalar) {
       case 'number':
-        return this.#fail(`expected numeric (int or float), got ${goType(value)}`);
+        return this.#fail(`expected numeric (int or float), got ${goTypeOf(value)}`);
       case 'string':
         return this.#fail(`expected string, got &value.valueUnstructured{Value:${goSyntax(value)}}`);
       case 'boolean':
@@ -154,36 +154,4 @@ function setElement(item: unknown): Element {
   if (Array.isArray(item)) return { problem: 'not supported: associative list with lists as elements' };
   if (typeof item === 'object') return { problem: "associative list without keys has an element that's a map type" };
   return { element: `v:${encodeValue(item)}` };
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** `%T` */
-function goType(value: unknown): string {
-  if (Array.isArray(value)) return '[]interface {}';
-  if (typeof value === 'boolean') return 'bool';
-  return typeof value === 'object' ? 'map[string]interface {}' : typeof value;
-}
-
-/** `%v` */
-function goText(value: unknown): string {
-  if (value === null) return '<nil>';
-  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
-  if (!isFields(value)) return String(value);
-  const fields = value;
-  const names = Object.keys(fields).toSorted();
-  return `map[${names.map((name) => `${name}:${goText(fields[name])}`).join(' ')}]`;
-}
-
-/** `%#v` */
-function goSyntax(value: unknown): string {
-  if (value === null) return 'interface {}(nil)';
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (Array.isArray(value)) return `[]interface {}{${value.map(goSyntax).join(', ')}}`;
-  if (!isFields(value)) return String(value);
-  const fields = value;
-  const names = Object.keys(fields).toSorted();
-  return `map[string]interface {}{${names.map((name) => `${JSON.stringify(name)}:${goSyntax(fields[name])}`).join(', ')}}`;
 }
