@@ -1,3 +1,4 @@
+import { returnsDeletedObject } from '#api/registry/deleted-object.ts';
 import { formatTime } from '#machinery/clock/clock.ts';
 import { isNotFound, notFound } from '#machinery/errors/status-error.ts';
 import { apiVersionOf, fieldsOf, type KubeObject, type ObjectList } from '#machinery/meta/types.ts';
@@ -20,16 +21,6 @@ import {
 import { recordWrite, startHook } from './write/outcome.ts';
 
 const OPTIONS_BYTES_MAX = 256 * 1024;
-/** Kinds whose deletion answers with the object; the others answer with a Status. */
-const RETURNS_OBJECT = new Set([
-  'pods',
-  'podtemplates',
-  'resourcequotas',
-  'serviceaccounts',
-  'services',
-  'persistentvolumes',
-  'persistentvolumeclaims',
-]);
 
 /** DELETE of one object. */
 export async function deleteOne(call: Call): Promise<ApiResponse> {
@@ -37,8 +28,8 @@ export async function deleteOne(call: Call): Promise<ApiResponse> {
   const { name } = call.context.info;
   const result = await deleteObject(call, { name, namespace: call.context.info.namespace, options });
   if (result.type === 'dryRun') return respondObject(call, result.object);
-  const returnsObject = call.definition.group === '' && RETURNS_OBJECT.has(call.definition.resource);
-  if (result.type === 'kept' || returnsObject) return respondEntry(call, await call.storage.present(result.entry));
+  if (result.type === 'kept' || returnsDeletedObject(call.definition))
+    return respondEntry(call, await call.storage.present(result.entry));
   return respondValue(call, successStatus(call, result.entry.object));
 }
 

@@ -7,9 +7,17 @@ import type { SchemaSet } from '#machinery/schema/schema.ts';
 import { VERSION } from '../endpoints/version.ts';
 import { type ApiResponse, jsonResponse, type RequestContext, textResponse } from '../pipeline/types.ts';
 import { type Descriptions, descriptionsOf } from './descriptions.ts';
+import { CUSTOM_ROOTS, customEtag, customSchemas } from './custom-schemas.ts';
 import { encodeOpenApiV2 } from './protobuf-v2.ts';
-import { pathsOf } from './paths.ts';
+import { commonPaths } from './operations.ts';
+import { sharedParameters } from './parameters.ts';
+import { groupPaths, pathsOf } from './paths.ts';
 import { type Dialect, SchemaWriter } from './schema-writer.ts';
+
+interface GroupVersion {
+  readonly group: string;
+  readonly version: string;
+}
 
 interface Document {
   readonly body: Uint8Array;
@@ -19,6 +27,18 @@ interface Document {
 /** The name that is answered, and the one that older clients ask for, which is no valid media type. */
 const PROTOBUF_V2 = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 const PROTOBUF_V2_ASKED = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+/** What paths outside the resources answer with. */
+const DOCUMENT_ROOTS = ['APIGroup', 'APIGroupList', 'APIResourceList', 'APIVersions', 'WatchEvent']
+  .map((name) => `io.k8s.apimachinery.pkg.apis.meta.v1.${name}`)
+  .concat('io.k8s.apimachinery.pkg.version.Info');
+const BEARER_TOKEN = {
+  type: 'apiKey',
+  description: 'Bearer Token authentication',
+  name: 'authorization',
+  in: 'header',
+};
+/** Documents kept at once; a cluster with more groups of custom resources builds some of them again. */
+const DOCUMENTS_MAX = 200;
 const INFO = { title: 'Kubernetes', version: VERSION.gitVersion };
 
 /** OpenAPI v2 and v3, built at their first use from the schemas that the server itself decodes with, and kept. */
@@ -27,9 +47,8 @@ export class OpenApi {
   readonly #schemas: SchemaSet;
   readonly #loadDescriptions: () => Promise<unknown>;
   #descriptions: Descriptions | undefined;
-  /** Invariant: made from the definitions in `#seen`. */
-  readonly #documents = new Map<string, Document>();
-  #seen: readonly ResourceDefinition[] = [];
+  /** By what they show, with the registry's (or its group's) revision that they show. */
+  readonly #documents = new Map<string, Document & { readonly revision: number }>();
 
   constructor(options: { registry: ResourceRegistry; schemas: SchemaSet; descriptions: () => Promise<unknown> }) {
     this.#registry = options.registry;
@@ -44,13 +63,13 @@ export class OpenApi {
     if (accept === '' || /application\/json|\*\/\*/.test(accept)) {
       return serve(
         context,
-        this.#document('v2', () => this.#buildV2()),
+        this.#document('v2', this.#registry.revision, () => this.#buildV2()),
       );
     }
     if (!accept.includes(PROTOBUF_V2) && !accept.includes(PROTOBUF_V2_ASKED)) {
       throw notAcceptable(['application/json', PROTOBUF_V2]);
     }
-    const document = this.#document('v2 protobuf', () => encodeOpenApiV2(this.#buildV2()));
+    const document = this.#document('v2 protobuf', this.#registry.revision, () => encodeOpenApiV2(this.#buildV2()));
     return serve(context, document, PROTOBUF_V2);
   }
 
@@ -59,46 +78,74 @@ export class OpenApi {
     this.#descriptions ??= descriptionsOf(await this.#loadDescriptions());
     const path = context.info.path.replace(/^\/openapi\/v3\/?/, '').replace(/\/+$/, '');
     if (path === '') return jsonResponse(200, this.#index());
-    const definitions = this.#definitionsAt(path);
-    if (definitions.length === 0) return textResponse(404, '404 page not found\n');
-    return serve(context, this.#versionDocument(path, definitions));
+    const version = this.#versionAt(path);
+    if (version === undefined) return textResponse(404, '404 page not found\n');
+    return serve(context, this.#versionDocument(version));
   }
 
   #index(): object {
     const paths: Record<string, { serverRelativeURL: string }> = {};
-    for (const path of this.#versionPaths()) {
-      const { etag } = this.#versionDocument(path, this.#definitionsAt(path));
-      paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${etag}` };
+    for (const { group, versions } of this.#registry.groups()) {
+      for (const version of versions) {
+        const path = pathOf({ group, version });
+        paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${this.#etagOf({ group, version })}` };
+      }
     }
-    return { paths };
+    return { paths: Object.fromEntries(Object.entries(paths).toSorted(([a], [b]) => (a < b ? -1 : 1))) };
   }
 
-  #versionPaths(): string[] {
-    return [...new Set(this.#registry.all().map(pathOf))].toSorted();
+  #versionAt(path: string): GroupVersion | undefined {
+    const parts = path.split('/');
+    const isCore = parts[0] === 'api' && parts.length === 2;
+    if (!isCore && (parts[0] !== 'apis' || parts.length !== 3)) return undefined;
+    const [group = '', version = ''] = isCore ? ['', parts[1]] : parts.slice(1);
+    return this.#registry.inVersion(group, version).length === 0 ? undefined : { group, version };
   }
 
-  #definitionsAt(path: string): ResourceDefinition[] {
-    return this.#registry.all().filter((definition) => pathOf(definition) === path);
+  /** Of what is built in, the hash of the document; of custom resources, one of what the document is made from. */
+  #etagOf(version: GroupVersion): string {
+    const definitions = this.#registry.inVersion(version.group, version.version);
+    if (!definitions.some(({ isCustom }) => isCustom === true)) return this.#versionDocument(version).etag;
+    return customEtag(definitions);
   }
 
-  #versionDocument(path: string, definitions: readonly ResourceDefinition[]): Document {
-    return this.#document(`v3 ${path}`, () => this.#buildV3(definitions));
+  #versionDocument({ group, version }: GroupVersion): Document {
+    const definitions = this.#registry.inVersion(group, version);
+    const isCustom = definitions.some((definition) => definition.isCustom === true);
+    const key = `v3 ${pathOf({ group, version })}`;
+    return this.#document(
+      key,
+      this.#registry.groupRevision(group),
+      () => this.#buildV3(definitions),
+      isCustom ? customEtag(definitions) : undefined,
+    );
   }
 
-  #document(key: string, build: () => Readonly<Record<string, unknown>> | Uint8Array): Document {
-    const now = this.#registry.all();
-    if (now.length !== this.#seen.length || now.some((definition, index) => definition !== this.#seen[index])) {
-      this.#documents.clear();
-      this.#seen = now;
-    }
+  #document(
+    key: string,
+    revision: number,
+    build: () => Readonly<Record<string, unknown>> | Uint8Array,
+    givenEtag?: string,
+  ): Document {
     let document = this.#documents.get(key);
-    if (document === undefined) {
+    if (document?.revision !== revision) {
       const built = build();
       const body = built instanceof Uint8Array ? built : Buffer.from(JSON.stringify(built));
-      document = { body, etag: createHash('sha512').update(body).digest('hex').toUpperCase() };
+      const etag = givenEtag ?? createHash('sha512').update(body).digest('hex').toUpperCase();
+      document = { body, etag, revision };
+      this.#documents.delete(key);
       this.#documents.set(key, document);
+      this.#evict();
     }
     return document;
+  }
+
+  /** Documents of custom resources come and go; what nobody asked for lately is built again when somebody does. */
+  #evict(): void {
+    for (const key of this.#documents.keys()) {
+      if (this.#documents.size <= DOCUMENTS_MAX) return;
+      this.#documents.delete(key);
+    }
   }
 
   #buildV3(definitions: readonly ResourceDefinition[]): Readonly<Record<string, unknown>> {
@@ -108,14 +155,9 @@ export class OpenApi {
       info: INFO,
       paths: this.#paths(definitions, writer, 'v3'),
       components: {
-        schemas: writer.definitions(this.#rootsOf(definitions)),
+        schemas: this.#schemasOf(definitions, writer, 'v3'),
         securitySchemes: {
-          BearerToken: {
-            type: 'apiKey',
-            description: 'Bearer Token authentication',
-            name: 'authorization',
-            in: 'header',
-          },
+          BearerToken: BEARER_TOKEN,
         },
       },
     };
@@ -127,14 +169,32 @@ export class OpenApi {
     return {
       swagger: '2.0',
       info: INFO,
-      paths: this.#paths(definitions, writer, 'v2'),
-      definitions: writer.definitions(this.#rootsOf(definitions)),
+      paths: { ...commonPaths('v2'), ...this.#paths(definitions, writer, 'v2') },
+      definitions: writer.definitions([...this.#rootsOf(definitions), ...DOCUMENT_ROOTS]),
+      parameters: sharedParameters(),
+      securityDefinitions: { BearerToken: BEARER_TOKEN },
+      security: [{ BearerToken: [] }],
     };
+  }
+
+  #schemasOf(definitions: readonly ResourceDefinition[], writer: SchemaWriter, dialect: Dialect): object {
+    const builtin = writer.definitions(this.#rootsOf(definitions));
+    const custom = definitions.filter(({ isCustom }) => isCustom === true);
+    if (custom.length === 0) return builtin;
+    const schemas: Record<string, unknown> = { ...builtin };
+    for (const definition of custom) Object.assign(schemas, customSchemas(definition, dialect));
+    return Object.fromEntries(Object.entries(schemas).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   #paths(definitions: readonly ResourceDefinition[], writer: SchemaWriter, dialect: Dialect): object {
     const reference = (name: string): Record<string, unknown> => writer.reference(name);
-    return Object.assign({}, ...definitions.map((definition) => pathsOf(definition, { dialect, reference })));
+    const versions = new Map(definitions.map((definition) => [apiVersionOf(definition), definition]));
+    const groups = [...versions.values()].map((definition) => groupPaths(definition, { dialect, reference }));
+    return Object.assign(
+      {},
+      ...groups,
+      ...definitions.map((definition) => pathsOf(definition, { dialect, reference })),
+    );
   }
 
   #writer(dialect: Dialect): SchemaWriter {
@@ -147,9 +207,13 @@ export class OpenApi {
       'io.k8s.apimachinery.pkg.apis.meta.v1.Status',
       'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions',
     ]);
-    for (const { schemaName, subresources } of definitions) {
-      roots.add(schemaName);
-      roots.add(`${schemaName}List`);
+    for (const { schemaName, subresources, isCustom } of definitions) {
+      if (isCustom === true) {
+        for (const name of CUSTOM_ROOTS) roots.add(name);
+      } else {
+        roots.add(schemaName);
+        roots.add(`${schemaName}List`);
+      }
       if (subresources.some(({ name }) => name === 'scale')) roots.add('io.k8s.api.autoscaling.v1.Scale');
       if (subresources.some(({ name }) => name === 'eviction')) roots.add('io.k8s.api.policy.v1.Eviction');
     }
@@ -157,7 +221,7 @@ export class OpenApi {
   }
 }
 
-function pathOf({ group, version }: ResourceDefinition): string {
+function pathOf({ group, version }: GroupVersion): string {
   return group === '' ? `api/${version}` : `apis/${apiVersionOf({ group, version })}`;
 }
 
