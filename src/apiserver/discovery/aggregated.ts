@@ -2,23 +2,50 @@ import type { ResourceRegistry } from '#api/registry/registry.ts';
 import type { ResourceDefinition } from '#api/registry/resource.ts';
 import { orderedGroups, resourcesOf, sortedVerbs, subresourcesOf } from './documents.ts';
 
-/** The whole discovery in one document (KEP-3352): of the core group at `/api`, of all others at `/apis`. */
-export function aggregatedDocument(
-  registry: ResourceRegistry,
-  { isLegacy, version }: { isLegacy: boolean; version: 'v2' | 'v2beta1' },
-): object {
-  const groups = isLegacy ? registry.groups().filter(({ group }) => group === '') : orderedGroups(registry);
+/**
+ * The whole discovery in one document (KEP-3352): of the core group at `/api`, of all others at `/apis`. Groups that did
+ * not change are not written anew.
+ */
+export class AggregatedDiscovery {
+  readonly #registry: ResourceRegistry;
+  /** The text of each group, and the group's revision that it shows. */
+  readonly #groups = new Map<string, { revision: number; text: string }>();
+
+  constructor(registry: ResourceRegistry) {
+    this.#registry = registry;
+  }
+
+  document({ isLegacy, version }: { isLegacy: boolean; version: 'v2' | 'v2beta1' }): string {
+    const registry = this.#registry;
+    const names = isLegacy ? [''] : orderedGroups(registry).map(({ group }) => group);
+    const items = names.map((group) => this.#group(group));
+    const head = { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {} };
+    if (!isLegacy && this.#groups.size > 2 * names.length + 1) this.#forgetOthers(new Set([...names, '']));
+    return `${JSON.stringify(head).slice(0, -1)},"items":[${items.join(',')}]}\n`;
+  }
+
+  #group(group: string): string {
+    const revision = this.#registry.groupRevision(group);
+    let known = this.#groups.get(group);
+    if (known?.revision !== revision) {
+      known = { revision, text: JSON.stringify(groupOf(this.#registry, group)) };
+      this.#groups.set(group, known);
+    }
+    return known.text;
+  }
+
+  #forgetOthers(kept: ReadonlySet<string>): void {
+    for (const group of this.#groups.keys()) if (!kept.has(group)) this.#groups.delete(group);
+  }
+}
+
+function groupOf(registry: ResourceRegistry, group: string): object {
   return {
-    kind: 'APIGroupDiscoveryList',
-    apiVersion: `apidiscovery.k8s.io/${version}`,
-    metadata: {},
-    items: groups.map(({ group, versions }) => ({
-      metadata: group === '' ? {} : { name: group },
-      versions: versions.map((groupVersion) => ({
-        version: groupVersion,
-        resources: resourcesOf(registry, group, groupVersion).map(resourceOf),
-        freshness: 'Current',
-      })),
+    metadata: group === '' ? {} : { name: group },
+    versions: registry.versionsOf(group).map((version) => ({
+      version,
+      resources: resourcesOf(registry, group, version).map(resourceOf),
+      freshness: 'Current',
     })),
   };
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ResourceRegistry } from '#api/registry/registry.ts';
 import { type ApiResponse, type Handler, jsonResponse, type RequestContext, textResponse } from '../pipeline/types.ts';
-import { aggregatedDocument } from './aggregated.ts';
+import { AggregatedDiscovery } from './aggregated.ts';
 import { apiVersionsDocument, groupDocument, groupListDocument, resourceListDocument } from './documents.ts';
 
 const AGGREGATED_VERSIONS = ['v2', 'v2beta1'] as const;
@@ -9,15 +9,14 @@ const AGGREGATED_VERSIONS = ['v2', 'v2beta1'] as const;
 /** `/api`, `/apis` and everything below that is not a resource. */
 export function discoveryHandler(registry: ResourceRegistry, serverAddress: string): Handler {
   const cache = new Map<string, { registered: number; body: Uint8Array; etag: string }>();
-  // Definitions are values: a registry that holds the same ones gives the same documents.
-  const fingerprint = new Fingerprint(registry);
+  const aggregate = new AggregatedDiscovery(registry);
 
   const aggregated = ({ request }: RequestContext, isLegacy: boolean, version: 'v2' | 'v2beta1'): ApiResponse => {
     const key = `${isLegacy} ${version}`;
-    const registered = fingerprint.current();
+    const registered = registry.revision;
     let document = cache.get(key);
     if (document?.registered !== registered) {
-      const body = Buffer.from(`${JSON.stringify(aggregatedDocument(registry, { isLegacy, version }))}\n`);
+      const body = Buffer.from(aggregate.document({ isLegacy, version }));
       const etag = `"${createHash('sha512').update(body).digest('hex').toUpperCase()}"`;
       document = { registered, body, etag };
       cache.set(key, document);
@@ -61,26 +60,4 @@ function aggregatedVersion(accept: string): 'v2' | 'v2beta1' | undefined {
     if (version !== undefined) return version;
   }
   return undefined;
-}
-
-/** A number that changes when the registry's definitions do. */
-class Fingerprint {
-  readonly #registry: ResourceRegistry;
-  #seen: readonly unknown[] = [];
-  #number = 0;
-
-  constructor(registry: ResourceRegistry) {
-    this.#registry = registry;
-  }
-
-  current(): number {
-    const now = this.#registry.all();
-    const isSame =
-      now.length === this.#seen.length && now.every((definition, index) => definition === this.#seen[index]);
-    if (!isSame) {
-      this.#seen = now;
-      this.#number++;
-    }
-    return this.#number;
-  }
 }

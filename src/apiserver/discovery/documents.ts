@@ -41,10 +41,7 @@ export function orderedGroups(registry: ResourceRegistry): { group: string; vers
 
 /** The resources of one version, by name. */
 export function resourcesOf(registry: ResourceRegistry, group: string, version: string): ResourceDefinition[] {
-  return registry
-    .all()
-    .filter((definition) => definition.group === group && definition.version === version)
-    .toSorted((a, b) => (a.resource < b.resource ? -1 : 1));
+  return registry.inVersion(group, version).toSorted((a, b) => (a.resource < b.resource ? -1 : 1));
 }
 
 /** `/api` */
@@ -124,7 +121,11 @@ function subresourceOf(definition: ResourceDefinition, subresource: SubresourceD
 
 /** Tells clients when the stored version of a resource changed. */
 function storageVersionHash(registry: ResourceRegistry, definition: ResourceDefinition): string {
-  const stored = definition.storedAs ?? storedDefinition(registry, definition);
+  const { custom, group, kind } = definition;
+  const stored =
+    custom === undefined
+      ? (definition.storedAs ?? storedDefinition(registry, definition))
+      : { group, kind, version: custom.storageVersion };
   const text = `${stored.group}/${stored.version}/${stored.kind}`;
   return createHash('sha256').update(text).digest().subarray(0, 8).toString('base64');
 }

@@ -241,7 +241,7 @@ class ResourcePaths {
   }
 
   #answer(verb: string, subresource: SubresourceDefinition | undefined): string {
-    if (verb === 'list') return `${this.#definition.schemaName}List`;
+    if (verb === 'list') return this.#definition.schemaName.replace(/[^.]*$/, this.#definition.listKind);
     if (verb === 'deletecollection') return `${META}.Status`;
     if (verb === 'delete' && !returnsDeletedObject(this.#definition)) return `${META}.Status`;
     return this.#schemaOf(subresource);
@@ -258,11 +258,6 @@ class ResourcePaths {
 
   #groupVersion(): string {
     return `${pascal(groupWords(this.#definition.group))}${capital(this.#definition.version)}`;
-  }
-
-  #patchTypes(): readonly string[] {
-    const isCustom = this.#definition.isCustom === true;
-    return isCustom ? PATCH_TYPES.filter((type) => !type.includes('strategic')) : PATCH_TYPES;
   }
 
   #tag(): string {
