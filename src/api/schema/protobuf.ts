@@ -21,7 +21,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   'UpdateOptions',
   'WatchEvent',
 ]);
-/** What belongs to no group and is said to be `v1`. */
+/** What belongs to no group: `v1`, or without a version in `/api` and below it. */
 const UNVERSIONED: ReadonlySet<string> = new Set([
   'APIGroup',
   'APIGroupList',
@@ -33,7 +33,8 @@ const DISCOVERY = /^apidiscovery\.k8s\.io\/(v2|v2beta1) (APIGroupDiscovery(?:Lis
 
 /** The protobuf message of a kind, such as `k8s.io.api.core.v1.Pod` for `v1`, `Pod`. */
 export function protobufMessageOf(apiVersion: string, kind: string): string | undefined {
-  if (OPTIONS.has(kind) || (apiVersion === 'v1' && UNVERSIONED.has(kind))) return `${META}.${kind}`;
+  if (OPTIONS.has(kind) || ((apiVersion === 'v1' || apiVersion === '') && UNVERSIONED.has(kind)))
+    return `${META}.${kind}`;
   if (apiVersion === 'meta.k8s.io/v1' || apiVersion === 'meta.k8s.io/v1beta1') {
     // Both versions are one message; a Table has none.
     return kind.startsWith('PartialObjectMetadata') ? `${META}.${kind}` : undefined;

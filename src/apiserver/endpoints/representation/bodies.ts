@@ -21,7 +21,11 @@ export function wrapItem(encoding: 'json' | 'protobuf' | 'cbor', item: Uint8Arra
 }
 
 /** The whole body of any value, whose encoding was loaded. */
-export function encodeBody(forms: Forms, value: object, { encoding, isPretty }: Representation): Uint8Array[] {
+export function encodeBody(
+  forms: Forms,
+  value: object,
+  { encoding, isPretty }: Pick<Representation, 'encoding' | 'isPretty'>,
+): Uint8Array[] {
   switch (encoding) {
     case 'yaml':
       return [Buffer.from(encodeYaml(value))];

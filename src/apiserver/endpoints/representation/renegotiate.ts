@@ -1,5 +1,4 @@
 import type { ApiResponse, RequestContext } from '../../pipeline/types.ts';
-import type { TypeName } from '#machinery/codec/protobuf/envelope.ts';
 import { encodeBody } from './bodies.ts';
 import type { Forms } from './forms.ts';
 import { accepted, contentTypeOf, type Encoding } from './negotiate.ts';
@@ -13,17 +12,23 @@ export async function renegotiated(
   response: ApiResponse,
   { forms, encodings }: { forms: Forms; encodings: readonly Encoding[] },
 ): Promise<ApiResponse> {
-  if (response.type !== 'bytes' || response.json === undefined || !isTyped(response.json)) return response;
-  const representation = accepted(context.request, { encodings, objectOnly: true });
-  if (representation === undefined) return response;
+  if (response.type !== 'bytes') return response;
+  const value = typedValue(response.json);
+  const representation = value && accepted(context.request, { encodings, objectOnly: true });
+  if (value === undefined || representation === undefined) return response;
   const { encoding, isPretty } = representation;
   if (encoding === 'json' && !isPretty) return response;
   await forms.load(encoding);
-  if (encoding === 'protobuf' && forms.codec.messageOf(response.json) === undefined) return response;
   const headers = { ...response.headers, 'content-type': contentTypeOf(representation) };
-  return { ...response, headers, body: encodeBody(forms, response.json, representation) };
+  if (encoding !== 'protobuf') return { ...response, headers, body: encodeBody(forms, value, representation) };
+  // The oldest discovery documents name no version.
+  const object = { apiVersion: '', ...value };
+  if (forms.codec.messageOf(object) === undefined) return response;
+  return { ...response, headers, body: encodeBody(forms, object, representation) };
 }
 
-function isTyped(value: unknown): value is TypeName {
-  return typeof value === 'object' && value !== null && 'kind' in value && 'apiVersion' in value;
+function typedValue(value: unknown): { kind: string } | undefined {
+  const isTyped = typeof value === 'object' && value !== null && 'kind' in value && typeof value.kind === 'string';
+  // Safe: what was asked above.
+  return isTyped ? (value as { kind: string }) : undefined;
 }
