@@ -114,11 +114,26 @@ function checkedOperations(value: unknown, duplicates: readonly string[]): Patch
   }
   const findings = [...duplicates];
   for (const [index, operation] of value.entries()) {
-    for (const name of Object.keys(typeof operation === 'object' && operation !== null ? operation : {})) {
+    checkOperation(operation);
+    for (const name of Object.keys(operation)) {
       if (!OPERATION_FIELDS.has(name)) findings.push(`unknown field ${JSON.stringify(`[${index}].${name}`)}`);
     }
   }
   return { value, findings: findings.map((text) => `json patch ${text}`) };
+}
+
+function checkOperation(operation: unknown): asserts operation is object {
+  if (typeof operation !== 'object' || operation === null || Array.isArray(operation)) {
+    throw badRequest(
+      `error decoding patch: json: cannot unmarshal ${jsonKind(operation)} into Go value of type handlers.jsonPatchOp`,
+    );
+  }
+  for (const [name, value] of Object.entries(operation)) {
+    if (name === 'value' || !OPERATION_FIELDS.has(name) || typeof value === 'string' || value === null) continue;
+    throw badRequest(
+      `error decoding patch: json: cannot unmarshal ${jsonKind(value)} into Go struct field jsonPatchOp.${name} of type string`,
+    );
+  }
 }
 
 /** Applies a patch to a plain document; failures are the statuses that upstream answers. */

@@ -72,7 +72,7 @@ class JsonPatcher {
       case 'test':
         return this.#test(path, value);
       default:
-        throw new PatchError('malformed', `Unexpected kind: ${op}`);
+        return fail(`Unexpected kind: ${op}`);
     }
   }
 

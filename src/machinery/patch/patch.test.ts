@@ -231,12 +231,24 @@ describe('applyStrategicMergePatch', () => {
   });
 
   test.each([
-    [{ containers: [{ image: 'x' }] }, 'map: {"image":"x"} does not contain declared merge key: name'],
-    [{ labels: { $patch: 'mend' } }, 'unknown patch type found: mend'],
-    [{ containers: [{ $patch: 'delete', image: 'x' }] }, 'delete patch type with no merge key defined'],
-    [{ strategy: { $retainKeys: ['a'], type: 'x' } }, 'key in $retainKeys list does not contain all the patched keys'],
-    [{ '$setElementOrder/finalizers': ['f1'], finalizers: ['f9'] }, "doesn't match $setElementOrder/ list"],
-    [[], 'a strategic merge patch must be an object'],
+    [{ containers: [{ image: 'x' }] }, 'map: map[image:x] does not contain declared merge key: name'],
+    [{ labels: { $patch: 'mend' } }, 'unknown patch type: mend in map: map[$patch:mend]'],
+    [{ labels: { $patch: 'merge' } }, 'unknown patch type: merge in map: map[$patch:merge]'],
+    [
+      { containers: [{ $patch: 'delete', image: 'x' }] },
+      'map: map[$patch:delete image:x] does not contain declared merge key: name',
+    ],
+    [{ containers: [{ $patch: 'merge', name: 'x' }] }, 'merging lists cannot yet be specified in the patch'],
+    [{ containers: ['x'] }, 'list element types are not identical: [[map['],
+    [{ finalizers: [['x']] }, 'list element types are not identical: [[f1 f2] [[x]]]'],
+    [{ strategy: { $retainKeys: ['a'], type: 'x' } }, 'invalid patch format of retainKeys'],
+    [{ strategy: { $retainKeys: 'a' } }, 'invalid patch format of retainKeys'],
+    [{ '$setElementOrder/finalizers': 'f1' }, 'expected a []interface {}, but received a string'],
+    [
+      { '$setElementOrder/finalizers': ['f1'], finalizers: ['f9'] },
+      "The order in patch list:\n[f9]\n doesn't match $setElementOrder list:\n[f1]\n",
+    ],
+    [[], 'invalid JSON document'],
   ])('refuses %j', (patch, message) => {
     expect(() => strategic(live, patch)).toThrow(PatchError);
     expect(() => strategic(live, patch)).toThrow(message);
