@@ -71,15 +71,17 @@ interface Definition {
   fieldDescriptions: Map<string, string>;
 }
 
-/** Definitions that JSON carries as something else than an object of their fields. */
+const RAW_EXTENSION = 'io.k8s.apimachinery.pkg.runtime.RawExtension';
+const FIELDS_V1 = 'io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1';
+/** Definitions that JSON carries as something else than an object of their fields; documents refer to them by name. */
 const specialTypes: Record<string, { schema: Schema; type: string }> = {
   'io.k8s.apimachinery.pkg.api.resource.Quantity': { schema: { type: 'quantity' }, type: 'Quantity' },
-  'io.k8s.apimachinery.pkg.runtime.RawExtension': { schema: { type: 'any' }, type: 'RawExtension' },
-  'io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1': { schema: { type: 'any' }, type: 'Record<string, unknown>' },
+  [RAW_EXTENSION]: { schema: { type: 'any', named: RAW_EXTENSION }, type: 'RawExtension' },
+  [FIELDS_V1]: { schema: { type: 'any', named: FIELDS_V1 }, type: 'Record<string, unknown>' },
 };
 const extensionsPrefix = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.';
 for (const name of ['JSON', 'JSONSchemaPropsOrArray', 'JSONSchemaPropsOrBool', 'JSONSchemaPropsOrStringArray']) {
-  specialTypes[extensionsPrefix + name] = { schema: { type: 'any' }, type: 'unknown' };
+  specialTypes[extensionsPrefix + name] = { schema: { type: 'any', named: extensionsPrefix + name }, type: 'unknown' };
 }
 
 /** Types that `machinery` defines for every room; the generated file imports them instead. */

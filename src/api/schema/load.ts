@@ -18,6 +18,9 @@ export interface PresenceSchema {
   readonly ref?: string;
   readonly pointer?: boolean;
   readonly always?: boolean;
+  /** The definition that documents name where JSON may carry anything. */
+  readonly named?: string;
+  readonly unions?: unknown;
   readonly gvk?: readonly { readonly group: string; readonly version: string; readonly kind: string }[];
 }
 

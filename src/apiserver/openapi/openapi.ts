@@ -11,7 +11,7 @@ import { CUSTOM_ROOTS, customEtag, customSchemas } from './custom-schemas.ts';
 import { encodeOpenApiV2 } from './protobuf-v2.ts';
 import { commonPaths } from './operations.ts';
 import { sharedParameters } from './parameters.ts';
-import { groupPaths, pathsOf } from './paths.ts';
+import { FOREIGN_SCHEMAS, groupPaths, pathsOf } from './paths.ts';
 import { type Dialect, SchemaWriter } from './schema-writer.ts';
 
 interface GroupVersion {
@@ -28,7 +28,7 @@ interface Document {
 const PROTOBUF_V2 = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 const PROTOBUF_V2_ASKED = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
 /** What paths outside the resources answer with. */
-const DOCUMENT_ROOTS = ['APIGroup', 'APIGroupList', 'APIResourceList', 'APIVersions', 'WatchEvent']
+const DOCUMENT_ROOTS = ['APIGroup', 'APIGroupList', 'APIResourceList', 'APIVersions', 'Patch', 'WatchEvent']
   .map((name) => `io.k8s.apimachinery.pkg.apis.meta.v1.${name}`)
   .concat('io.k8s.apimachinery.pkg.version.Info');
 const BEARER_TOKEN = {
@@ -214,8 +214,7 @@ export class OpenApi {
         roots.add(schemaName);
         roots.add(`${schemaName}List`);
       }
-      if (subresources.some(({ name }) => name === 'scale')) roots.add('io.k8s.api.autoscaling.v1.Scale');
-      if (subresources.some(({ name }) => name === 'eviction')) roots.add('io.k8s.api.policy.v1.Eviction');
+      for (const { kind } of subresources) roots.add(FOREIGN_SCHEMAS[kind?.kind ?? ''] ?? schemaName);
     }
     return [...roots];
   }

@@ -46,7 +46,7 @@ const PATCH_TYPES = [
   'application/apply-patch+yaml',
 ];
 /** Names of the schemas of other groups' kinds that subresources speak. */
-const FOREIGN_SCHEMAS: Readonly<Record<string, string>> = {
+export const FOREIGN_SCHEMAS: Readonly<Record<string, string>> = {
   Binding: 'io.k8s.api.core.v1.Binding',
   Eviction: 'io.k8s.api.policy.v1.Eviction',
   Scale: 'io.k8s.api.autoscaling.v1.Scale',

@@ -1,6 +1,7 @@
 import { type PresenceSchema } from '#api/schema/load.ts';
 import type { Schema, SchemaSet } from '#machinery/schema/schema.ts';
 import type { Descriptions } from './descriptions.ts';
+import { everywhere } from './meta-kinds.ts';
 
 type Json = Record<string, unknown>;
 
@@ -28,6 +29,20 @@ const NAMED_SCALARS: Readonly<Record<string, { readonly name: string; readonly v
     v2: { type: 'string', format: 'int-or-string' },
     v3: { oneOf: [{ type: 'integer' }, { type: 'string' }], format: 'int-or-string' },
   },
+};
+
+const EXTENSIONS = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1';
+const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+
+/** Definitions that say little of what they hold. */
+const FREE_FORMS: Readonly<Record<string, Json>> = {
+  [`${META}.FieldsV1`]: { type: 'object' },
+  [`${META}.Patch`]: { type: 'object' },
+  'io.k8s.apimachinery.pkg.runtime.RawExtension': { type: 'object' },
+  [`${EXTENSIONS}.JSON`]: {},
+  [`${EXTENSIONS}.JSONSchemaPropsOrArray`]: {},
+  [`${EXTENSIONS}.JSONSchemaPropsOrBool`]: {},
+  [`${EXTENSIONS}.JSONSchemaPropsOrStringArray`]: {},
 };
 
 /** Makes OpenAPI schemas of our definitions, in either version of the standard. */
@@ -63,13 +78,16 @@ export class SchemaWriter {
     const description = this.#descriptions[name]?.description;
     const described = description === undefined ? {} : { description };
     if (scalar !== undefined) return { ...described, ...scalar[this.#dialect] };
+    const free = FREE_FORMS[name];
+    if (free !== undefined) return { ...described, ...free };
     const schema = this.#schemas[name];
     if (schema === undefined) return undefined;
     // Safe: generated schemas carry the kinds that they are; others just lack them.
-    const gvk = (schema as PresenceSchema).gvk;
+    const { gvk = everywhere(name), unions } = schema as PresenceSchema;
     return {
       ...described,
       ...this.#value(schema, name, onReference),
+      ...(unions === undefined ? {} : { 'x-kubernetes-unions': unions }),
       ...(gvk === undefined ? {} : { 'x-kubernetes-group-version-kind': gvk }),
     };
   }
@@ -90,9 +108,14 @@ export class SchemaWriter {
         onReference(schema.ref ?? '');
         return this.reference(schema.ref ?? '');
       case 'bytes':
-        return { type: 'string', format: 'byte' };
-      case 'any':
-        return { type: 'object' };
+        return { type: 'string', format: 'byte', ...listExtensions(schema) };
+      case 'any': {
+        // Safe: generated schemas carry the name; others just lack it.
+        const { named } = schema as PresenceSchema;
+        if (named === undefined) return { type: 'object' };
+        onReference(named);
+        return this.reference(named);
+      }
       case 'string':
       case 'integer':
       case 'number':
@@ -131,7 +154,7 @@ export class SchemaWriter {
     const written = this.#value(field, at.owner, onReference);
     const description = this.#descriptions[at.owner]?.fields?.[at.name];
     const described = description === undefined ? {} : { description };
-    const patch = patchExtensions(field);
+    const patch = { ...patchExtensions(field), ...(field.type === 'ref' ? mapExtensions(field) : {}) };
     if (this.#dialect === 'v2' || !('$ref' in written)) {
       return { ...described, ...written, ...this.#default(field), ...patch };
     }
