@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +11,15 @@ import { cpuWeight, openLinuxCgroups } from './linux-cgroups.ts';
 import { LinuxHost } from './linux-host.ts';
 import { NodeFiles } from './node-files.ts';
 import { PortableHost } from './portable-host.ts';
+
+const V1_FILES = ['cpu.shares', 'cpu.cfs_period_us', 'cpu.cfs_quota_us']
+  .map((file) => `cpu/kubepods/pod1/${file}`)
+  .concat('memory/kubepods/pod1/memory.limit_in_bytes', 'pids/kubepods/pod1/pids.max');
+const V2_FILES = ['cgroup.subtree_control', 'cpu.weight', 'cpu.max', 'memory.max', 'pids.max'];
+/** Where this machine really has version 2, also beside version 1; undefined without the right to use it. */
+const realV2Root = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'].find(
+  (root) => process.getuid?.() === 0 && existsSync(join(root, 'cgroup.controllers')) && isWritable(root),
+);
 
 let directory: string;
 
@@ -72,6 +84,10 @@ describe('control groups', () => {
       await mkdir(join(directory, level));
       for (const file of ['cpuset.cpus', 'cpuset.mems']) await writeFile(join(directory, level, file), '');
     }
+    for (const file of V1_FILES) {
+      await mkdir(join(directory, file, '..'), { recursive: true });
+      await writeFile(join(directory, file), '');
+    }
     const groups = openLinuxCgroups(directory, { isWritable: true });
     expect(groups.version).toBe(1);
     const limits = { cpuShares: 512, cpuQuotaMicros: 50_000, cpuPeriodMicros: 100_000, memoryBytes: 1024, pidsMax: 10 };
@@ -87,18 +103,49 @@ describe('control groups', () => {
 
   test('of version 2 hand controllers down and take weights', async () => {
     await writeFile(join(directory, 'cgroup.controllers'), 'cpu memory pids\n');
-    for (const level of ['kubepods', 'kubepods/pod1']) {
-      await mkdir(join(directory, level));
+    for (const level of ['', 'kubepods', 'kubepods/pod1']) {
+      await mkdir(join(directory, level), { recursive: true });
       await writeFile(join(directory, level, 'cgroup.controllers'), 'cpu memory pids\n');
+      for (const file of V2_FILES) await writeFile(join(directory, level, file), '');
     }
     const groups = openLinuxCgroups(directory, { isWritable: true });
     expect(groups.version).toBe(2);
     await groups.create('/kubepods/pod1', { cpuShares: 1024, cpuQuotaMicros: -1, memoryBytes: 1024 });
     const at = (path: string) => readFile(join(directory, path), 'utf8');
     expect(await at('cgroup.subtree_control')).toMatch(/^\+/);
-    expect(await at('kubepods/pod1/cpu.weight')).toBe('39');
+    expect(await at('kubepods/pod1/cpu.weight')).toBe('100');
     expect(await at('kubepods/pod1/cpu.max')).toBe('max 100000');
     expect(await at('kubepods/pod1/memory.max')).toBe('1024');
+  });
+
+  test.skipIf(realV2Root === undefined)('of version 2 do for real what they say', async () => {
+    const outer = join(realV2Root ?? '', `tiphys-test-${process.pid}`);
+    await mkdir(outer);
+    const controllers = (await readFile(join(outer, 'cgroup.controllers'), 'utf8')).trim();
+    // As inside a container: the root that is seen has a process.
+    const child = spawn('sleep', ['100']);
+    const ended = once(child, 'exit');
+    try {
+      await writeFile(join(outer, 'cgroup.procs'), String(child.pid));
+      const groups = openLinuxCgroups(outer, { isWritable: true });
+      expect(groups.version).toBe(2);
+      await groups.create('/kubepods/pod1', {
+        cpuShares: 512,
+        cpuQuotaMicros: 50_000,
+        memoryBytes: 2 ** 26,
+        pidsMax: 9,
+      });
+      expect(await groups.list('/kubepods')).toEqual(['pod1']);
+      // Where there are controllers to hand down, the process had to give way to them.
+      expect(await groups.pids(controllers === '' ? '/' : '/init')).toEqual([child.pid]);
+      await expect(groups.remove('/')).rejects.toThrow('EBUSY');
+    } finally {
+      await writeFile(join(outer, 'cgroup.kill'), '1');
+      await ended;
+      await openLinuxCgroups(realV2Root ?? '', { isWritable: true }).remove(`/tiphys-test-${process.pid}`);
+    }
+    expect(child.signalCode).toBe('SIGKILL');
+    expect(existsSync(outer)).toBe(false);
   });
 
   test('are none where there are none or they may not be changed', () => {
@@ -109,7 +156,8 @@ describe('control groups', () => {
 
   test.each([
     [2, 1],
-    [1024, 39],
+    [1024, 100],
+    [512, 59],
     [262_144, 10_000],
     [0, 1],
   ])('turn %i shares into weight %i', (shares, weight) => {
@@ -127,3 +175,12 @@ test('a host tells of its machine', async () => {
   await symlink(directory, join(directory, 'self'));
   expect((await stat(join(directory, 'self'))).isDirectory()).toBe(true);
 });
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

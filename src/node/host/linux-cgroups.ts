@@ -87,6 +87,10 @@ class CgroupsV1 implements HostCgroups {
   }
 }
 
+const V2_CONTROLLERS = ['cpu', 'cpuset', 'memory', 'pids', 'io', 'hugetlb'];
+// Processes that are moved may fork meanwhile.
+const CLEAR_ATTEMPTS_MAX = 10;
+
 class CgroupsV2 implements HostCgroups {
   readonly version = 2;
   readonly #root: string;
@@ -146,22 +150,53 @@ class CgroupsV2 implements HostCgroups {
 
   async #delegate(directory: string): Promise<void> {
     const available = (await readFile(join(directory, 'cgroup.controllers'), 'utf8')).trim().split(' ');
-    for (const controller of ['cpu', 'cpuset', 'memory', 'pids', 'io']) {
-      if (!available.includes(controller)) continue;
-      await put(join(directory, 'cgroup.subtree_control'), `+${controller}`);
+    const handDown = async () => {
+      for (const controller of V2_CONTROLLERS) {
+        if (available.includes(controller)) await put(join(directory, 'cgroup.subtree_control'), `+${controller}`);
+      }
+    };
+    try {
+      await handDown();
+    } catch (error) {
+      // In a container the root is some cgroup of the host, and may not both hold processes and hand controllers down.
+      if (directory !== this.#root || !hasCode(error, 'EBUSY')) throw error;
+      await this.#clearRoot();
+      await handDown();
+    }
+  }
+
+  /** Moves the processes of the root into a cgroup of their own beside the pods'. */
+  async #clearRoot(): Promise<void> {
+    const refuge = join(this.#root, 'init');
+    await mkdir(refuge, { recursive: true });
+    for (let attempt = 0; attempt < CLEAR_ATTEMPTS_MAX; attempt += 1) {
+      const found = await processIds(this.#root);
+      if (found.length === 0) return;
+      for (const pid of found) {
+        await writeFile(join(refuge, 'cgroup.procs'), String(pid)).catch((error: unknown) => {
+          // It has ended meanwhile.
+          if (!hasCode(error, 'ESRCH')) throw error;
+        });
+      }
     }
   }
 }
 
-/** The kernel's scale of version 2 for version 1's shares (2..262144 to 1..10000). */
+/**
+ * The kernel's scale of version 2 for version 1's shares (2..262144 to 1..10000), with 1024 at the default of 100: the
+ * quadratic rule that runtimes and kubelets use since 2025 (opencontainers/runc#4785).
+ */
 export function cpuWeight(shares: number): number {
-  const clamped = Math.min(Math.max(shares, 2), 262_144);
-  return Math.floor(1 + ((clamped - 2) * 9999) / 262_142);
+  if (shares <= 2) return 1;
+  if (shares >= 262_144) return 10_000;
+  const log = Math.log2(shares);
+  return Math.ceil(10 ** ((log * log + 125 * log) / 612 - 7 / 34));
 }
 
+/** Writes a control file. Never makes one: where it is missing a cgroup file system refuses with EACCES. */
 async function put(path: string, value: string): Promise<void> {
   try {
-    await writeFile(path, value);
+    await writeFile(path, value, { flag: 'r+' });
   } catch (error) {
     // A controller that this kernel or container does not have limits nothing.
     if (!hasCode(error, 'ENOENT')) throw error;

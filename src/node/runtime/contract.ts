@@ -1,5 +1,16 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
 
+/** CRI's ImageService. */
+export interface ImageService {
+  /** Accepts any reference form; undefined where the image is not on the node. */
+  imageStatus(image: string): Promise<Image | undefined>;
+  listImages(): Promise<Image[]>;
+  /** Resolves to the image id. Fails with `RuntimeError` whose message becomes the pod's waiting message. */
+  pullImage(image: string, options: PullOptions): Promise<string>;
+  removeImage(imageId: string): Promise<void>;
+  imageFsInfo(): Promise<{ mountpoint: string; usedBytes: number; inodesUsed: number }[]>;
+}
+
 /**
  * The one interface through which the kubelet runs containers: CRI's RuntimeService and ImageService
  * (kubernetes/cri-api, runtime.v1), reduced to what the kubelet uses, with the protobuf names in lower camel case.
@@ -8,7 +19,7 @@ import type { Duplex, Readable, Writable } from 'node:stream';
  * Times are nanoseconds since the epoch as bigint-free numbers of milliseconds where the name ends in `Ms`.
  * Failures are `RuntimeError`s.
  */
-export interface ContainerRuntime {
+export interface ContainerRuntime extends ImageService {
   /** `containerd`, `process`, `simulated`: goes into `containerRuntimeVersion` as `name://version`. */
   version(): Promise<{ runtimeName: string; runtimeVersion: string; runtimeApiVersion: string }>;
   status(): Promise<RuntimeStatus>;
@@ -39,14 +50,6 @@ export interface ContainerRuntime {
   attach(containerId: string, options: Omit<ExecOptions, 'command'>): Promise<ExecSession>;
   /** A connection to `port` on the sandbox's loopback. */
   portForward(sandboxId: string, port: number): Promise<Duplex>;
-
-  /** Accepts any reference form; undefined where the image is not on the node. */
-  imageStatus(image: string): Promise<Image | undefined>;
-  listImages(): Promise<Image[]>;
-  /** Resolves to the image id. Fails with `RuntimeError` whose message becomes the pod's waiting message. */
-  pullImage(image: string, options: PullOptions): Promise<string>;
-  removeImage(imageId: string): Promise<void>;
-  imageFsInfo(): Promise<{ mountpoint: string; usedBytes: number; inodesUsed: number }[]>;
 
   /**
    * Tells of container and sandbox changes as they happen, where the runtime can; else absent and the kubelet polls

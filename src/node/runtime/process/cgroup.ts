@@ -1,11 +1,17 @@
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import type { Clock } from '#machinery/clock/clock.ts';
+import type { Logger } from '#machinery/log/logger.ts';
+import { cpuWeight } from '../../host/linux-cgroups.ts';
 import type { LinuxContainerResources } from '../contract.ts';
 import { isErrno, readText } from '../linux-process.ts';
 
 const V1_CONTROLLERS = ['cpu', 'cpuacct', 'memory', 'pids'] as const;
 const ROOT = '/sys/fs/cgroup';
+// Half a second for killed processes to be reaped.
+const REMOVE_ATTEMPTS_MAX = 100;
+const REMOVE_POLL_MS = 5;
 
 /** The folders that make up one container's cgroup: one under version 2, one a controller under version 1. */
 export interface ContainerCgroup {
@@ -49,8 +55,7 @@ export function locateCgroup(parent: string, name: string): ContainerCgroup {
 export function applyLimits(cgroup: ContainerCgroup, resources: LinuxContainerResources): void {
   const { cpuShares = 0, cpuQuota = 0, cpuPeriod = 100_000, memoryLimitInBytes = 0, pidsLimit = 0 } = resources;
   if (cgroup.version === 2) {
-    // The kernel's own mapping of shares 2…262144 to weights 1…10000, as runc computes it.
-    if (cpuShares > 0) set(cgroup, 'all', 'cpu.weight', 1 + Math.floor(((cpuShares - 2) * 9999) / 262_142));
+    if (cpuShares > 0) set(cgroup, 'all', 'cpu.weight', cpuWeight(cpuShares));
     if (cpuQuota > 0) set(cgroup, 'all', 'cpu.max', `${cpuQuota} ${cpuPeriod}`);
     if (memoryLimitInBytes > 0) set(cgroup, 'all', 'memory.max', memoryLimitInBytes);
     if (pidsLimit > 0) set(cgroup, 'all', 'pids.max', pidsLimit);
@@ -90,8 +95,19 @@ export function readUsage(cgroup: ContainerCgroup): {
   return { cpuNanoSeconds, memoryBytes, workingSetBytes: Math.max(0, memoryBytes - inactive) };
 }
 
+/** Removes a cgroup whose processes were killed just now; gives up with a line in the log after half a second. */
+export async function removeCgroup(cgroup: ContainerCgroup, deps: { clock: Clock; log: Logger }): Promise<void> {
+  for (let attempt = 0; !tryRemove(cgroup); attempt += 1) {
+    if (attempt >= REMOVE_ATTEMPTS_MAX) {
+      deps.log.warn('a cgroup stays behind', { folders: Object.values(cgroup.folders) });
+      return;
+    }
+    await deps.clock.sleep(REMOVE_POLL_MS);
+  }
+}
+
 /** False where a process that was just killed still holds it: try again in a moment. What is gone counts as removed. */
-export function removeCgroup(cgroup: ContainerCgroup): boolean {
+function tryRemove(cgroup: ContainerCgroup): boolean {
   let isRemoved = true;
   for (const folder of Object.values(cgroup.folders)) {
     try {

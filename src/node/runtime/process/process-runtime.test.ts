@@ -40,7 +40,7 @@ beforeAll(async () => {
 afterAll(async () => {
   if (directory !== '') await rm(directory, { recursive: true, force: true });
   // The pods' cgroup is the kubelet's to remove.
-  removeCgroup(locateCgroup('/', 'tiphys-process-test'));
+  await removeCgroup(locateCgroup('/', 'tiphys-process-test'), { clock: new RealClock(), log: silentLogger });
 });
 
 const NAMESPACES = { network: 'POD', pid: 'CONTAINER', ipc: 'POD' } as const;

@@ -1,10 +1,8 @@
-import type { StoredImage } from '../../image/image-store.ts';
 import type {
   Container,
   ContainerState,
   ContainerStats,
   ContainerStatus,
-  Image,
   PodSandbox,
   PodSandboxStatus,
   SandboxState,
@@ -71,20 +69,6 @@ export function sandboxStatusView(record: SandboxRecord, state: SandboxState): P
   return { ...sandboxView(record, state), ...(isHostNetwork || ip === '' ? {} : { ip }), additionalIps };
 }
 
-export function imageView(image: StoredImage): Image {
-  const user = image.config.config?.User ?? '';
-  const [name = ''] = user.split(':');
-  return {
-    id: image.id,
-    repoTags: image.names,
-    repoDigests: image.repoDigests,
-    sizeBytes: image.sizeBytes,
-    ...(/^\d+$/.test(name) ? { uid: Number(name) } : {}),
-    username: /^\d+$/.test(name) ? '' : name,
-    pinned: false,
-  };
-}
-
 /** From the container's cgroup, else summed over its processes. */
 export function statsView(record: ContainerRecord, pid: number, nowMs: number): ContainerStats {
   const usage = record.cgroup === undefined ? sumProcesses(pid) : readUsage(record.cgroup);
@@ -110,8 +94,4 @@ function sumProcesses(pid: number): { cpuNanoSeconds: number; memoryBytes: numbe
   }
   const memoryBytes = pages * PAGE_BYTES;
   return { cpuNanoSeconds: ticks * NANOSECONDS_PER_TICK, memoryBytes, workingSetBytes: memoryBytes };
-}
-
-export function hasLabels(labels: Readonly<Record<string, string>>, wanted: Record<string, string> = {}): boolean {
-  return Object.entries(wanted).every(([name, value]) => labels[name] === value);
 }

@@ -10,7 +10,6 @@ import {
   type ExecOptions,
   type ExecSession,
   type ExecSyncResult,
-  type Image,
   type LinuxContainerResources,
   type PodSandbox,
   type PodSandboxConfig,
@@ -20,10 +19,12 @@ import {
   type RuntimeEvent,
   type RuntimeStatus,
 } from '../contract.ts';
+import { ALWAYS_READY, newRuntimeId } from '../bookkeeping.ts';
 import { AddressPool } from './address-pool.ts';
 import { type Behaviour, behaviourOf } from './behaviour.ts';
 import { EventStream } from './event-stream.ts';
-import { fakeImage } from './images.ts';
+import { SimulatedImages } from './images.ts';
+import { type ContainerEntry, PodBooks, UID_LABEL } from './pod-books.ts';
 import { textSession } from './sessions.ts';
 
 /** Answers where a test wants a container to say something; what it leaves out has a dull default. */
@@ -39,14 +40,7 @@ export interface ExecAnswer {
   readonly exitCode?: number;
 }
 
-interface Sandbox {
-  status: PodSandboxStatus;
-  config: PodSandboxConfig;
-}
-
-interface Entry {
-  status: ContainerStatus;
-  sandboxId: string;
+interface Entry extends ContainerEntry {
   behaviour: Behaviour;
   exitTimer: Timer | undefined;
   /** Resolved when the container has ended. */
@@ -73,11 +67,8 @@ export class SimulatedRuntime implements ContainerRuntime {
   readonly #executor: Executor;
   readonly #answers: SimulatedAnswers;
   readonly #events = new EventStream<RuntimeEvent>();
-  readonly #sandboxes = new Map<string, Sandbox>();
-  readonly #containers = new Map<string, Entry>();
-  /** Ids by pod uid, so that one pod's listing does not walk all of them. */
-  readonly #byPod = new Map<string, { sandboxes: Set<string>; containers: Set<string> }>();
-  readonly #images = new Map<string, Image>();
+  readonly #books = new PodBooks<Entry>();
+  readonly #images = new SimulatedImages();
   #podCidr: string | undefined;
   #addresses: AddressPool | undefined;
 
@@ -92,12 +83,7 @@ export class SimulatedRuntime implements ContainerRuntime {
   }
 
   async status(): Promise<RuntimeStatus> {
-    return {
-      conditions: [
-        { type: 'RuntimeReady', status: true, reason: '', message: '' },
-        { type: 'NetworkReady', status: true, reason: '', message: '' },
-      ],
-    };
+    return ALWAYS_READY;
   }
 
   async updatePodCidr(podCidr: string): Promise<void> {
@@ -112,7 +98,7 @@ export class SimulatedRuntime implements ContainerRuntime {
         this.#addresses === undefined ? 'the node has no pod range yet' : 'no address is left in the pod range';
       throw new RuntimeError('Unavailable', `failed to setup network for sandbox: ${why}`);
     }
-    const id = this.#id();
+    const id = newRuntimeId(this.#executor.random);
     const { metadata, labels, annotations } = config;
     const status: PodSandboxStatus = {
       id,
@@ -124,55 +110,45 @@ export class SimulatedRuntime implements ContainerRuntime {
       ...(ip === undefined ? {} : { ip }),
       additionalIps: [],
     };
-    this.#sandboxes.set(id, { status, config });
-    this.#ofPod(metadata.uid).sandboxes.add(id);
+    this.#books.addSandbox({ status, config });
     this.#emit('started', { containerId: id, sandboxId: id, podUid: metadata.uid });
     return id;
   }
 
   async stopPodSandbox(sandboxId: string): Promise<void> {
-    const sandbox = this.#sandboxes.get(sandboxId);
+    const sandbox = this.#books.sandbox(sandboxId);
     if (sandbox === undefined || sandbox.status.state !== 'READY') return;
-    for (const entry of this.#entriesIn(sandboxId)) this.#end(entry, { exitCode: KILLED });
+    for (const entry of this.#books.containersIn(sandboxId)) this.#end(entry, { exitCode: KILLED });
     if (sandbox.status.ip !== undefined) this.#addresses?.free(sandbox.status.ip);
     sandbox.status = { ...sandbox.status, state: 'NOTREADY' };
     this.#emit('stopped', { containerId: sandboxId, sandboxId, podUid: sandbox.status.metadata.uid });
   }
 
   async removePodSandbox(sandboxId: string): Promise<void> {
-    const sandbox = this.#sandboxes.get(sandboxId);
+    const sandbox = this.#books.sandbox(sandboxId);
     if (sandbox === undefined) return;
     await this.stopPodSandbox(sandboxId);
-    for (const entry of this.#entriesIn(sandboxId)) await this.removeContainer(entry.status.id);
-    this.#sandboxes.delete(sandboxId);
-    const { uid } = sandbox.status.metadata;
-    const ids = this.#byPod.get(uid);
-    ids?.sandboxes.delete(sandboxId);
-    if (ids?.sandboxes.size === 0 && ids.containers.size === 0) this.#byPod.delete(uid);
-    this.#emit('deleted', { containerId: sandboxId, sandboxId, podUid: uid });
+    for (const entry of this.#books.containersIn(sandboxId)) await this.removeContainer(entry.status.id);
+    this.#books.removeSandbox(sandbox);
+    this.#emit('deleted', { containerId: sandboxId, sandboxId, podUid: sandbox.status.metadata.uid });
   }
 
   async podSandboxStatus(sandboxId: string): Promise<PodSandboxStatus | undefined> {
-    return this.#sandboxes.get(sandboxId)?.status;
+    return this.#books.sandbox(sandboxId)?.status;
   }
 
   async listPodSandboxes(filter: { labels?: Record<string, string> } = {}): Promise<PodSandbox[]> {
-    const uid = filter.labels?.[UID_LABEL];
-    const all =
-      uid === undefined
-        ? [...this.#sandboxes.values()]
-        : [...(this.#byPod.get(uid)?.sandboxes ?? [])].flatMap((id) => this.#sandboxes.get(id) ?? []);
-    return all.map(({ status }) => status).filter((one) => hasLabels(one, filter.labels));
+    return this.#books.sandboxes(filter.labels).map(({ status }) => status);
   }
 
   async createContainer(sandboxId: string, config: ContainerConfig, _sandbox: PodSandboxConfig): Promise<string> {
-    const sandbox = this.#sandboxes.get(sandboxId);
+    const sandbox = this.#books.sandbox(sandboxId);
     if (sandbox?.status.state !== 'READY') {
       throw new RuntimeError('NotFound', `sandbox ${sandboxId} is not running`);
     }
     const behaviour = behaviourOf(sandbox.config.annotations, config.metadata.name);
     if (behaviour.createError !== undefined) throw new RuntimeError('Unknown', behaviour.createError);
-    const id = this.#id();
+    const id = newRuntimeId(this.#executor.random);
     const status: ContainerStatus = {
       id,
       podSandboxId: sandboxId,
@@ -192,8 +168,7 @@ export class SimulatedRuntime implements ContainerRuntime {
       logPath: `${sandbox.config.logDirectory}/${config.logPath}`,
     };
     const ended = Promise.withResolvers<void>();
-    this.#containers.set(id, { status, sandboxId, behaviour, exitTimer: undefined, ended, log: [] });
-    this.#ofPod(sandbox.status.metadata.uid).containers.add(id);
+    this.#books.addContainer({ status, sandboxId, behaviour, exitTimer: undefined, ended, log: [] });
     this.#emitOf(status, 'created');
     return id;
   }
@@ -225,7 +200,7 @@ export class SimulatedRuntime implements ContainerRuntime {
   }
 
   async stopContainer(containerId: string, options: { timeoutSeconds: number }): Promise<void> {
-    const entry = this.#containers.get(containerId);
+    const entry = this.#books.container(containerId);
     if (entry === undefined || entry.status.state === 'EXITED') return;
     const { stopDelayMs } = entry.behaviour;
     const isKilled = stopDelayMs > options.timeoutSeconds * 1000;
@@ -238,29 +213,21 @@ export class SimulatedRuntime implements ContainerRuntime {
   }
 
   async removeContainer(containerId: string): Promise<void> {
-    const entry = this.#containers.get(containerId);
+    const entry = this.#books.container(containerId);
     if (entry === undefined) return;
     this.#end(entry, { exitCode: KILLED });
-    this.#containers.delete(containerId);
-    const uid = entry.status.labels[UID_LABEL] ?? '';
-    this.#byPod.get(uid)?.containers.delete(containerId);
+    this.#books.removeContainer(entry);
     this.#emitOf(entry.status, 'deleted');
   }
 
   async containerStatus(containerId: string): Promise<ContainerStatus | undefined> {
-    return this.#containers.get(containerId)?.status;
+    return this.#books.container(containerId)?.status;
   }
 
   async listContainers(filter: { labels?: Record<string, string>; sandboxId?: string } = {}): Promise<Container[]> {
-    const uid = filter.labels?.[UID_LABEL];
-    const all =
-      uid === undefined
-        ? [...this.#containers.values()]
-        : [...(this.#byPod.get(uid)?.containers ?? [])].flatMap((id) => this.#containers.get(id) ?? []);
-    return all
-      .filter((one) => filter.sandboxId === undefined || one.sandboxId === filter.sandboxId)
-      .map(({ status }) => status)
-      .filter((one) => hasLabels(one, filter.labels));
+    const found = this.#books.containers(filter.labels);
+    const wanted = filter.sandboxId;
+    return found.filter((one) => wanted === undefined || one.sandboxId === wanted).map(({ status }) => status);
   }
 
   async updateContainerResources(_containerId: string, _resources: LinuxContainerResources): Promise<void> {}
@@ -268,9 +235,10 @@ export class SimulatedRuntime implements ContainerRuntime {
   async reopenContainerLog(_containerId: string): Promise<void> {}
 
   async containerStats(filter: { labels?: Record<string, string> } = {}): Promise<ContainerStats[]> {
-    return [...this.#containers.values()]
+    return this.#books
+      .containers(filter.labels)
       .map(({ status }) => status)
-      .filter((one) => one.state === 'RUNNING' && hasLabels(one, filter.labels))
+      .filter((one) => one.state === 'RUNNING')
       .map((status) => {
         const usage = this.#answers.stats?.(status) ?? { cpuUsageCoreNanoSeconds: 0, memoryBytes: 0 };
         return {
@@ -310,32 +278,30 @@ export class SimulatedRuntime implements ContainerRuntime {
   }
 
   async portForward(sandboxId: string, port: number): Promise<Duplex> {
-    const sandbox = this.#sandboxes.get(sandboxId);
+    const sandbox = this.#books.sandbox(sandboxId);
     const answer = sandbox === undefined ? undefined : this.#answers.portForward?.(sandbox.status, port);
     if (answer === undefined) throw new RuntimeError('Unavailable', `connection refused: nothing listens on ${port}`);
     return answer;
   }
 
-  async imageStatus(image: string): Promise<Image | undefined> {
-    return this.#images.get(image) ?? this.#remember(image);
+  imageStatus(image: string) {
+    return this.#images.imageStatus(image);
   }
 
-  async listImages(): Promise<Image[]> {
-    return [...this.#images.values()];
+  listImages() {
+    return this.#images.listImages();
   }
 
-  async pullImage(image: string, options: PullOptions): Promise<string> {
-    const behaviour = behaviourOf(options.sandbox?.annotations ?? {}, '');
-    if (behaviour.pullError !== undefined) throw new RuntimeError('NotFound', behaviour.pullError);
-    return this.#remember(image).id;
+  pullImage(image: string, options: PullOptions) {
+    return this.#images.pullImage(image, options);
   }
 
-  async removeImage(imageId: string): Promise<void> {
-    for (const [name, image] of this.#images) if (image.id === imageId) this.#images.delete(name);
+  removeImage(imageId: string) {
+    return this.#images.removeImage(imageId);
   }
 
-  async imageFsInfo(): Promise<{ mountpoint: string; usedBytes: number; inodesUsed: number }[]> {
-    return [];
+  imageFsInfo() {
+    return this.#images.imageFsInfo();
   }
 
   events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
@@ -343,21 +309,21 @@ export class SimulatedRuntime implements ContainerRuntime {
   }
 
   async close(): Promise<void> {
-    for (const entry of this.#containers.values()) entry.exitTimer?.cancel();
+    for (const entry of this.#books.containers()) entry.exitTimer?.cancel();
   }
 
   /** Whether the container would answer a probe now. */
   isAnswering(containerId: string): boolean {
-    const entry = this.#containers.get(containerId);
+    const entry = this.#books.container(containerId);
     if (entry?.status.state !== 'RUNNING' || !entry.behaviour.isReady) return false;
     return this.#executor.clock.now() - entry.status.startedAtMs >= entry.behaviour.readyAfterMs;
   }
 
   /** The same of any container behind a pod's address. */
   isAnsweringAt(podIp: string): boolean {
-    for (const { status } of this.#sandboxes.values()) {
+    for (const { status } of this.#books.sandboxes()) {
       if (status.ip !== podIp || status.state !== 'READY') continue;
-      const running = this.#entriesIn(status.id).filter((one) => one.status.state === 'RUNNING');
+      const running = this.#books.containersIn(status.id).filter((one) => one.status.state === 'RUNNING');
       return running.length > 0 && running.every((one) => this.isAnswering(one.status.id));
     }
     return false;
@@ -375,7 +341,7 @@ export class SimulatedRuntime implements ContainerRuntime {
 
   /** The whole log of a container; undefined where there is no such container. */
   readLog(containerId: string): string | undefined {
-    return this.#containers.get(containerId)?.log.join('');
+    return this.#books.container(containerId)?.log.join('');
   }
 
   #exec(containerId: string, command: readonly string[]): ExecAnswer {
@@ -413,25 +379,9 @@ export class SimulatedRuntime implements ContainerRuntime {
   }
 
   #entry(containerId: string): Entry {
-    const entry = this.#containers.get(containerId);
+    const entry = this.#books.container(containerId);
     if (entry === undefined) throw new RuntimeError('NotFound', `container ${containerId} not found`);
     return entry;
-  }
-
-  #entriesIn(sandboxId: string): Entry[] {
-    const uid = this.#sandboxes.get(sandboxId)?.status.metadata.uid ?? '';
-    return [...(this.#byPod.get(uid)?.containers ?? [])]
-      .flatMap((id) => this.#containers.get(id) ?? [])
-      .filter((entry) => entry.sandboxId === sandboxId);
-  }
-
-  #ofPod(uid: string): { sandboxes: Set<string>; containers: Set<string> } {
-    let ids = this.#byPod.get(uid);
-    if (ids === undefined) {
-      ids = { sandboxes: new Set(), containers: new Set() };
-      this.#byPod.set(uid, ids);
-    }
-    return ids;
   }
 
   #emitOf(status: ContainerStatus, type: RuntimeEvent['type']): void {
@@ -443,27 +393,8 @@ export class SimulatedRuntime implements ContainerRuntime {
     this.#events.emit({ type, ...event });
   }
 
-  #remember(image: string): Image {
-    const made = fakeImage(image);
-    this.#images.set(image, made);
-    return made;
-  }
-
   #useCidr(podCidr: string): void {
     this.#podCidr = podCidr;
     this.#addresses = new AddressPool(podCidr);
   }
-
-  #id(): string {
-    return Buffer.from(this.#executor.random.bytes(32)).toString('hex');
-  }
-}
-
-const UID_LABEL = 'io.kubernetes.pod.uid';
-
-function hasLabels(
-  one: { labels: Readonly<Record<string, string>> },
-  wanted: Record<string, string> | undefined,
-): boolean {
-  return wanted === undefined || Object.entries(wanted).every(([key, value]) => one.labels[key] === value);
 }
