@@ -65,11 +65,23 @@ export type Deleted =
   | { readonly type: 'dryRun'; readonly object: KubeObject };
 
 /** Deletes, or starts to; retried when the object changes meanwhile. */
-export async function deleteObject(
+export function deleteObject(
   call: Call,
   { name, namespace, options }: { name: string; namespace: string; options: DeletionOptions },
 ): Promise<Deleted> {
-  let current = call.storage.get(name, namespace);
+  return call.storage.fromCached(
+    { name, namespace },
+    (current) => deleteFrom(call, current, { name, options }),
+    (deleted, current) => deleted.type === 'kept' && deleted.entry === current,
+  );
+}
+
+async function deleteFrom(
+  call: Call,
+  before: Entry | undefined,
+  { name, options }: { name: string; options: DeletionOptions },
+): Promise<Deleted> {
+  let current = before;
   for (;;) {
     if (current === undefined) throw notFound(targetOf(call, name));
     const result = await tryDelete(call, current, options);

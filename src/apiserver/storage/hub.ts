@@ -78,6 +78,11 @@ export class WatchHub {
     return this.#revision;
   }
 
+  /** Whether nobody else writes to the store: every write is in the caches before its writer is answered. */
+  get isAlwaysFresh(): boolean {
+    return this.store.backend !== 'etcd';
+  }
+
   /** Why the caches no longer follow the store; undefined while they do. */
   get failure(): Error | undefined {
     return this.#failure;

@@ -1,5 +1,6 @@
 import type { ResourceDefinition } from '#api/registry/resource.ts';
 import { encodeObject } from '#machinery/codec/json.ts';
+import { StatusError } from '#machinery/errors/status-error.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import { type CompiledSchema, compileSchema } from '#machinery/schema/compile.ts';
 import type { SchemaSet } from '#machinery/schema/schema.ts';
@@ -74,6 +75,33 @@ export class ResourceStorage {
 
   get(name: string, namespace: string): Entry | undefined {
     return this.cache.get(this.keyOf(name, namespace));
+  }
+
+  /**
+   * Runs a write that begins with the cached state. Where other servers write to the same store the cache may be behind:
+   * a refusal, or a write that changed nothing, then counts only if it came of the newest state; else it runs again.
+   */
+  async fromCached<T>(
+    { name, namespace }: { name: string; namespace: string },
+    write: (current: Entry | undefined) => Promise<T>,
+    changedNothing: (result: T, current: Entry | undefined) => boolean,
+  ): Promise<T> {
+    const current = this.get(name, namespace);
+    if (this.#hub.isAlwaysFresh) return write(current);
+    let first: { result: T } | { error: StatusError };
+    try {
+      const result = await write(current);
+      if (!changedNothing(result, current)) return result;
+      first = { result };
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+      first = { error };
+    }
+    await this.#hub.waitForHead();
+    const newest = this.get(name, namespace);
+    if (newest !== current) return write(newest);
+    if ('error' in first) throw first.error;
+    return first.result;
   }
 
   /** Encodes an object of the served version in its stored form. The object is given away. */

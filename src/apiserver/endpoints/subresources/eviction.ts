@@ -44,6 +44,7 @@ export async function eviction(call: Call): Promise<ApiResponse> {
 
 async function evict(call: Call, options: ReturnType<typeof deletionOptionsOf>): Promise<void> {
   const { name, namespace } = call.context.info;
+  if (!call.core.hub.isAlwaysFresh) await call.core.hub.waitForHead();
   const entry = call.storage.get(name, namespace);
   if (entry === undefined) throw notFound(targetOf(call));
   const pod = entry.object;

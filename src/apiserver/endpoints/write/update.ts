@@ -32,9 +32,17 @@ export interface UpdateRequest {
 }
 
 /** For writes of existing objects, one function retried on conflict. */
-export async function updateObject(call: Call, request: UpdateRequest): Promise<Outcome> {
+export function updateObject(call: Call, request: UpdateRequest): Promise<Outcome> {
   const { storage, context } = call;
-  let current = storage.get(request.name, context.info.namespace);
+  return storage.fromCached(
+    { name: request.name, namespace: context.info.namespace },
+    (current) => updateFrom(call, request, current),
+    (outcome, current) => outcome.type === 'stored' && outcome.entry === current,
+  );
+}
+
+async function updateFrom(call: Call, request: UpdateRequest, before: Entry | undefined): Promise<Outcome> {
+  let current = before;
   for (let attempt = 1; ; attempt++) {
     if (current === undefined) {
       if (request.whenAbsent !== undefined) return request.whenAbsent();
@@ -55,6 +63,8 @@ async function tryUpdate(call: Call, request: UpdateRequest, current: Entry): Pr
   const live = servedObject(definition, await call.storage.present(current));
   request.check?.(live);
   const next = await request.change(live);
+  // An applied configuration is about the object as it is.
+  if (request.keepsManagedFields === true) next.metadata.resourceVersion ??= String(current.revision);
   checkPreconditions(call, { next, live, current, name: request.name });
   carryMetadata(next, live);
   mode.reset(next, live);
