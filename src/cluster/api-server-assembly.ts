@@ -3,6 +3,8 @@ import { builtinResources, ResourceRegistry } from '#api/registry/registry.ts';
 import { builtinDescriptions } from '#api/schema/descriptions.ts';
 import { builtinSchemas } from '#api/schema/load.ts';
 import { protobufMessageOf, protobufTable } from '#api/schema/protobuf.ts';
+import { keepApiServices } from '#apiserver/allocation/api-service-objects.ts';
+import { keepFlowControl } from '#apiserver/allocation/flow-control-objects.ts';
 import { IpAddressKeeper } from '#apiserver/allocation/ip-address-keeper.ts';
 import { type ApiServer, createApiServer } from '#apiserver/api-server.ts';
 import { createSecurity, type SecurityOptions } from '#apiserver/security.ts';
@@ -62,31 +64,42 @@ export async function assembleApiServer(
     ...security,
     options: { advertisedAddress, features: gates.list(), flags: flagsOf(options) },
   });
-  const keeper = keepIpAddresses(api, deps);
+  const keepers = startKeepers(api, deps);
   return {
     api,
     close: async () => {
-      await keeper?.stop();
+      for (const keeper of keepers) await keeper.stop();
       await api.close();
       security.close();
     },
   };
 }
 
-/** One IPAddress object for each address of a service, unless the server was told not to serve them. */
-function keepIpAddresses(
-  api: ApiServer,
+/** Starts what keeps the server's own objects; kinds that the server was told not to serve are left out. */
+function startKeepers(
+  { parts }: ApiServer,
   { executor, log }: { executor: Executor; log: Logger },
-): IpAddressKeeper | undefined {
-  const { parts } = api;
-  if (parts.registry.byResource('networking.k8s.io', 'v1', 'ipaddresses') === undefined) return undefined;
-  const keeper = new IpAddressKeeper({
-    services: parts.view('', 'services'),
-    addresses: parts.view('networking.k8s.io', 'ipaddresses'),
-    client: parts.clientFor({ username: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] }),
-    executor,
-    log,
+): { start(): void; stop(): Promise<void> }[] {
+  const client = parts.clientFor({
+    username: 'system:apiserver',
+    groups: ['system:masters', 'system:authenticated'],
   });
-  keeper.start();
-  return keeper;
+  const deps = { client, executor, log };
+  const isServed = (group: string, resource: string): boolean =>
+    parts.registry.byResource(group, 'v1', resource) !== undefined;
+  const keepers = [
+    ...(isServed('flowcontrol.apiserver.k8s.io', 'flowschemas') ? keepFlowControl(parts, deps) : []),
+    ...(isServed('apiregistration.k8s.io', 'apiservices') ? [keepApiServices(parts, deps)] : []),
+    ...(isServed('networking.k8s.io', 'ipaddresses')
+      ? [
+          new IpAddressKeeper({
+            services: parts.view('', 'services'),
+            addresses: parts.view('networking.k8s.io', 'ipaddresses'),
+            ...deps,
+          }),
+        ]
+      : []),
+  ];
+  for (const keeper of keepers) keeper.start();
+  return keepers;
 }

@@ -16,6 +16,7 @@ export interface KindStrategy<T extends KubeObject>
     | 'validateStatusUpdate'
     | 'warnings'
     | 'gracePeriodSeconds'
+    | 'subresources'
   > {
   readonly applyDefaults?: (next: T) => void;
   readonly prepareForCreate?: (next: T, context: StrategyContext) => void;
@@ -25,6 +26,15 @@ export interface KindStrategy<T extends KubeObject>
   readonly validateUpdate?: (next: T, current: T) => FieldError[];
   readonly validateStatusUpdate?: (next: T, current: T) => FieldError[];
   readonly warnings?: (next: T, current: T | undefined) => string[];
+  readonly subresources?: Readonly<
+    Record<
+      string,
+      {
+        readonly prepare?: (next: T, current: T, context: StrategyContext) => void;
+        readonly validate?: (next: T, current: T) => FieldError[];
+      }
+    >
+  >;
   readonly gracePeriodSeconds?: (object: T, requestedSeconds: number | undefined) => number;
 }
 

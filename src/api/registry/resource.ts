@@ -81,6 +81,15 @@ export interface StrategyContext {
   /** Milliseconds since the epoch. */
   readonly nowMs: number;
   readonly uuid: () => string;
+  /** Who asks. Absent where a test runs the rules alone. */
+  readonly user?: Requester;
+}
+
+export interface Requester {
+  readonly username: string;
+  readonly uid?: string;
+  readonly groups: readonly string[];
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
 /**
@@ -99,6 +108,8 @@ export interface Strategy {
   readonly validate?: (next: KubeObject) => FieldError[];
   readonly validateUpdate?: (next: KubeObject, current: KubeObject) => FieldError[];
   readonly validateStatusUpdate?: (next: KubeObject, current: KubeObject) => FieldError[];
+  /** Rules of subresources that write the whole object but are neither the object nor its status: `approval`. */
+  readonly subresources?: Readonly<Record<string, SubresourceRules>>;
   /** Texts for the `Warning` header. */
   readonly warnings?: (next: KubeObject, current: KubeObject | undefined) => string[];
   /** How the name is checked; default: DNS subdomain. Returns messages, none if valid. */
@@ -121,6 +132,11 @@ export interface Strategy {
   readonly defaultPropagation?: 'Orphan' | 'Background';
   /** `get` and `put` of the scale subresource as paths into the object: `.spec.replicas`. */
   readonly scale?: { readonly specReplicas: string; readonly statusReplicas: string; readonly selector: string };
+}
+
+export interface SubresourceRules {
+  readonly prepare?: (next: KubeObject, current: KubeObject, context: StrategyContext) => void;
+  readonly validate?: (next: KubeObject, current: KubeObject) => FieldError[];
 }
 
 /** A column of `kubectl get`, as the server's Table carries it. */

@@ -37,7 +37,7 @@ export async function createObject(
   const admission = admissionRequest(call, { operation: 'CREATE', object, isDryRun: options.isDryRun });
   await admitMutating(call, admission);
   const isGenerated = nameObject(call, object);
-  strategy.prepareForCreate?.(object, { nowMs, uuid: () => core.executor.random.uuid() });
+  strategy.prepareForCreate?.(object, { nowMs, uuid: () => core.executor.random.uuid(), user: call.context.user });
   if (strategy.hasGeneration === true) object.metadata.generation = 1;
   else delete object.metadata.generation;
   const finish = startHook(call, { operation: 'CREATE', object, dryRun: options.isDryRun });

@@ -132,10 +132,11 @@ function track(call: Call, { next, live, options, mode }: Pair & { options: Writ
 function prepare(call: Call, { next, live, mode }: Pair & { mode: WriteMode }): void {
   const { strategy } = call.definition;
   const { clock, random } = call.core.executor;
-  const context = { nowMs: clock.now(), uuid: () => random.uuid() };
+  const context = { nowMs: clock.now(), uuid: () => random.uuid(), user: call.context.user };
   if (mode.rules === 'object') strategy.prepareForUpdate?.(next, live, context);
   else if (mode.rules === 'status') strategy.prepareForStatusUpdate?.(next, live, context);
   const isUnchanged = isSpecEqual(next, live, { withStatus: strategy.statusRaisesGeneration === true });
+  else strategy.subresources?.[mode.subresource]?.prepare?.(next, live, context);
   if (strategy.hasGeneration !== true || !mode.raisesGeneration || isUnchanged) return;
   next.metadata.generation = (live.metadata.generation ?? 0) + 1;
 }
@@ -149,8 +150,10 @@ function validateNext(call: Call, { next, live, mode }: Pair & { mode: WriteMode
   const { strategy } = definition;
   const errors: FieldError[] = validateObjectMetaUpdate(next.metadata, live.metadata);
   if (mode.rules === 'status') errors.push(...(strategy.validateStatusUpdate?.(next, live) ?? []));
-  else if (mode.rules === 'own') errors.push(...(mode.validate?.(next, live) ?? []));
-  else errors.push(...(strategy.validateUpdate?.(next, live) ?? []));
+  else if (mode.rules === 'own') {
+    errors.push(...(mode.validate?.(next, live) ?? []));
+    errors.push(...(strategy.subresources?.[mode.subresource]?.validate?.(next, live) ?? []));
+  } else errors.push(...(strategy.validateUpdate?.(next, live) ?? []));
   if (errors.length > 0) {
     throw invalidObject({ group: definition.group, kind: definition.kind, name: live.metadata.name ?? '' }, errors);
   }
