@@ -135,8 +135,8 @@ function prepare(call: Call, { next, live, mode }: Pair & { mode: WriteMode }): 
   const context = { nowMs: clock.now(), uuid: () => random.uuid(), user: call.context.user };
   if (mode.rules === 'object') strategy.prepareForUpdate?.(next, live, context);
   else if (mode.rules === 'status') strategy.prepareForStatusUpdate?.(next, live, context);
-  const isUnchanged = isSpecEqual(next, live, { withStatus: strategy.statusRaisesGeneration === true });
   else strategy.subresources?.[mode.subresource]?.prepare?.(next, live, context);
+  const isUnchanged = isSpecEqual(next, live, { withStatus: strategy.statusRaisesGeneration === true });
   if (strategy.hasGeneration !== true || !mode.raisesGeneration || isUnchanged) return;
   next.metadata.generation = (live.metadata.generation ?? 0) + 1;
 }
