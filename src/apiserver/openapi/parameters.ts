@@ -156,7 +156,11 @@ export function sharedParameters(): Record<string, Json> {
     ...Object.values(VERB_PARAMETERS).flat(),
     ...Object.values(CONNECT_PARAMETERS).flat(),
     ...LOG_PARAMETERS,
-    ...[NAMESPACE, PROXY_PATH, LOG_PATH, DELETE_OPTIONS_BODY, PATCH_BODY],
+    NAMESPACE,
+    PROXY_PATH,
+    LOG_PATH,
+    DELETE_OPTIONS_BODY,
+    PATCH_BODY,
   ];
   const shared = new Map<string, Json>();
   for (const parameter of all) if (parameter.shared !== undefined) shared.set(parameter.shared, writeV2(parameter));

@@ -71,7 +71,12 @@ export function groupPaths(definition: { group: string; version: string }, conte
     writePath(
       [
         {
-          ...{ method: 'get', id, tag, parameters: [], consumes: ENCODINGS, produces: ENCODINGS },
+          method: 'get',
+          id,
+          tag,
+          parameters: [],
+          consumes: ENCODINGS,
+          produces: ENCODINGS,
           description: 'what there is',
           answers: { 200: context.reference(`${META}.${schema}`) },
         },
@@ -166,7 +171,10 @@ class ResourcePaths {
       const operations = methods.map((method): Operation => {
         const id = `connect${this.#groupVersion()}${capital(method)}${this.#scope(each)}${this.#definition.kind}`;
         return {
-          ...{ method, id: `${id}${capital(name)}${suffix}`, tag: this.#tag(), action: 'connect' },
+          method,
+          id: `${id}${capital(name)}${suffix}`,
+          tag: this.#tag(),
+          action: 'connect',
           description: `connect to ${name} of a ${this.#definition.kind} by ${method.toUpperCase()}`,
           ...(target === undefined ? {} : { kind: target }),
           parameters: [...pathParameters(each), ...(CONNECT_PARAMETERS[kind] ?? [])],
@@ -187,7 +195,10 @@ class ResourcePaths {
       const scope = path.includes('{namespace}') ? 'Namespaced' : '';
       this.#write(path, [
         {
-          ...{ method: 'get', tag: this.#tag(), action, kind: this.#kind() },
+          method: 'get',
+          tag: this.#tag(),
+          action,
+          kind: this.#kind(),
           id: `watch${this.#groupVersion()}${scope}${kind}${suffix}`,
           description: `watch ${kind}; deprecated: list with the parameter watch`,
           parameters: [...pathParameters(path), ...WATCHING],
