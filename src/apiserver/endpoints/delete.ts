@@ -1,12 +1,13 @@
 import { returnsDeletedObject } from '#api/registry/deleted-object.ts';
 import { formatTime } from '#machinery/clock/clock.ts';
 import { isNotFound, notFound } from '#machinery/errors/status-error.ts';
-import { apiVersionOf, fieldsOf, type KubeObject, type ObjectList } from '#machinery/meta/types.ts';
+import { fieldsOf, type KubeObject } from '#machinery/meta/types.ts';
 import type { ApiResponse } from '../pipeline/types.ts';
 import type { Entry } from '../storage/entry.ts';
 import { readList } from '../storage/list.ts';
 import { type Call, targetOf } from './call.ts';
 import { listQueryOf } from './list.ts';
+import { respondList } from './representation/list-body.ts';
 import { respondEntry, respondObject, respondValue } from './representation/respond.ts';
 import { servedObject } from './representation/serve.ts';
 import { admissionRequest, admitValidating } from './write/admit.ts';
@@ -33,29 +34,34 @@ export async function deleteOne(call: Call): Promise<ApiResponse> {
   return respondValue(call, successStatus(call, result.entry.object));
 }
 
-/** DELETE of a collection: everything that matches, one by one. */
+/** Objects of a collection that are deleted at once: their writes share what one flush of the store costs. */
+const DELETIONS_AT_ONCE = 16;
+
+/** DELETE of a collection: everything that matches, as it was when the request came. */
 export async function deleteCollection(call: Call): Promise<ApiResponse> {
   const options = await readDeletionOptions(call);
-  const { hub, executor } = call.core;
-  const page = await readList(hub, call.storage.cache, listQueryOf(call));
-  const items: KubeObject[] = [];
-  for (const entry of page.entries) {
-    if (executor.shouldPause()) await executor.pause('request');
-    const { name = '', namespace = '' } = entry.object.metadata;
-    try {
-      await deleteObject(call, { name, namespace, options });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
+  const { storage, core } = call;
+  const page = await readList(core.hub, storage.cache, listQueryOf(call));
+  const left = page.entries.values();
+  const deleteRest = async (): Promise<void> => {
+    for (const entry of left) {
+      if (core.executor.shouldPause()) await core.executor.pause('request');
+      await deleteEntry(call, entry, options);
     }
-    items.push(servedObject(call.definition, await call.storage.present(entry)));
-  }
-  const list: ObjectList = {
-    kind: call.definition.listKind,
-    apiVersion: apiVersionOf(call.definition),
-    metadata: { resourceVersion: String(page.revision) },
-    items,
   };
-  return respondValue(call, list);
+  const workers = Math.min(DELETIONS_AT_ONCE, page.entries.length);
+  await Promise.all(Array.from({ length: workers }, deleteRest));
+  const shown = storage.showsStored ? page : { ...page, entries: await storage.presentAll(page.entries) };
+  return respondList(call, shown);
+}
+
+async function deleteEntry(call: Call, { object }: Entry, options: DeletionOptions): Promise<void> {
+  const { name = '', namespace = '' } = object.metadata;
+  try {
+    await deleteObject(call, { name, namespace, options });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
 }
 
 export type Deleted =

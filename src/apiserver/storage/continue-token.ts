@@ -1,4 +1,7 @@
-import { badRequest } from '#machinery/errors/status-error.ts';
+import { posix } from 'node:path';
+import { decodeJson } from '#machinery/codec/json.ts';
+import { badRequest, type StatusError } from '#machinery/errors/status-error.ts';
+import { jsonKind } from '#machinery/schema/go-types.ts';
 import type { Revision } from '#store/store.ts';
 
 /** Where the next page of a list starts. */
@@ -15,25 +18,47 @@ export function encodeContinue(prefix: string, { revision, startKey }: ContinueP
   return Buffer.from(JSON.stringify(token)).toString('base64url');
 }
 
+/** Reads a token that a client sent; 400 in upstream's words where it is none of ours. */
 export function decodeContinue(prefix: string, token: string): ContinuePosition {
   const { v, rv, start } = parseToken(token);
-  if (v !== 'meta.k8s.io/v1') throw badRequest('continue key is not valid: incorrect encoded version');
-  if (typeof rv !== 'number' || !Number.isSafeInteger(rv) || rv === 0) {
-    throw badRequest('continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
-  }
-  if (typeof start !== 'string' || start === '') {
-    throw badRequest('continue key is not valid: encoded start key empty (version meta.k8s.io/v1)');
-  }
-  if (start.split('/').includes('..')) throw badRequest(`continue key is not valid: ${start}`);
-  return { revision: rv < 0 ? undefined : rv, startKey: prefix + start };
+  if (v !== VERSION) throw invalidToken(`server does not recognize this encoded version ${v}`);
+  if (rv === 0) throw invalidToken('incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
+  if (start === '') throw invalidToken('encoded start key empty (version meta.k8s.io/v1)');
+  const key = start.startsWith('/') ? start : `/${start}`;
+  // A client must not get out of the list's own keys.
+  if (posix.normalize(key).replace(/(.)\/$/, '$1') !== key) throw invalidToken(start);
+  return { revision: rv < 0 ? undefined : rv, startKey: prefix + key.slice(1) };
 }
 
-function parseToken(token: string): { v?: unknown; rv?: unknown; start?: unknown } {
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(token, 'base64url').toString());
-    if (typeof parsed === 'object' && parsed !== null) return parsed;
-  } catch (error) {
-    throw badRequest(`continue key is not valid: ${error instanceof Error ? error.message : String(error)}`);
+const VERSION = 'meta.k8s.io/v1';
+
+function invalidToken(detail: string): StatusError {
+  return badRequest(`invalid continue token: continue key is not valid: ${detail}`);
+}
+
+function parseToken(token: string): { v: string; rv: number; start: string } {
+  if (!/^[\w-]*$/.test(token) || token.length % 4 === 1) {
+    const at = Math.max(0, token.search(/[^\w-]/));
+    throw invalidToken(`illegal base64 data at input byte ${at}`);
   }
-  throw badRequest('continue key is not valid: not an object');
+  let parsed: unknown;
+  try {
+    ({ value: parsed } = decodeJson(Buffer.from(token, 'base64url')));
+  } catch (error) {
+    throw invalidToken(error instanceof Error ? error.message : String(error));
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw invalidToken(`json: cannot unmarshal ${jsonKind(parsed)} into Go value of type storage.continueToken`);
+  }
+  const { v = '', rv = 0, start = '' }: { v?: unknown; rv?: unknown; start?: unknown } = parsed;
+  if (typeof v !== 'string') throw wrongField('v', v, 'string');
+  if (typeof rv !== 'number' || !Number.isSafeInteger(rv)) throw wrongField('rv', rv, 'int64');
+  if (typeof start !== 'string') throw wrongField('start', start, 'string');
+  return { v, rv, start };
+}
+
+function wrongField(name: string, value: unknown, type: string): StatusError {
+  return invalidToken(
+    `json: cannot unmarshal ${jsonKind(value)} into Go struct field continueToken.${name} of type ${type}`,
+  );
 }

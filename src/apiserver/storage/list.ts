@@ -47,12 +47,18 @@ export async function readList(hub: WatchHub, cache: ResourceCache, query: ListQ
 /** A list of the newest state by an indexed field, where it fits one page. */
 async function readIndexed(hub: WatchHub, cache: ResourceCache, query: ListQuery): Promise<ListPage | undefined> {
   const { selection, limit, resourceVersion } = query;
-  if (selection.indexed === undefined || query.continueToken !== '' || query.match === 'Exact') return undefined;
+  if (selection.indexed === undefined || query.continueToken !== '' || isExact(query)) return undefined;
   if (resourceVersion === '') await hub.waitForHead();
   else await hub.waitFor(parseRevision(resourceVersion));
   const entries = [...candidates(cache, cache.tree, selection)].filter((entry) => selection.matches(entry.object));
   if (limit > 0 && entries.length > limit) return undefined;
   return { entries, revision: hub.revision, continueToken: '', remaining: undefined };
+}
+
+/** A first page of a named version is of exactly that version, unless the client says otherwise. */
+function isExact({ match, resourceVersion, limit, continueToken }: ListQuery): boolean {
+  if (continueToken !== '' || resourceVersion === '' || /^0+$/.test(resourceVersion)) return false;
+  return match === 'Exact' || (match === undefined && limit > 0);
 }
 
 /** A resourceVersion that a client sent; a 400 where it is none. */
@@ -81,8 +87,7 @@ async function stateFor(
   { query, position, prefix }: StateQuery,
 ): Promise<{ tree: SortedMap<Entry>; revision: Revision }> {
   const requested = query.resourceVersion === '' ? 0 : parseRevision(query.resourceVersion);
-  const isExact = query.match === 'Exact' && requested > 0;
-  const past = position?.revision ?? (isExact ? requested : undefined);
+  const past = position?.revision ?? (isExact(query) ? requested : undefined);
   if (past !== undefined) {
     if (past > hub.revision) await hub.waitFor(past);
     return {

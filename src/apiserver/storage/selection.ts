@@ -59,9 +59,12 @@ export function fieldValue(
 
 function checkField(definition: ResourceDefinition, field: string): void {
   if (field === 'metadata.name' || (field === 'metadata.namespace' && definition.namespaced)) return;
-  if (field === 'metadata.namespace' || Object.hasOwn(definition.selectableFields, field)) return;
+  if (Object.hasOwn(definition.selectableFields, field)) return;
+  const hasOwnFields = Object.keys(definition.selectableFields).length > 0;
+  // Kinds without fields of their own share one rule, which does not ask whether there are namespaces.
+  if (field === 'metadata.namespace' && !hasOwnFields) return;
   throw badRequest(
-    Object.keys(definition.selectableFields).length > 0
+    hasOwnFields
       ? `field label not supported: ${field}`
       : `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`,
   );

@@ -17,22 +17,33 @@ export interface WatchQuery {
   readonly form: FrameForm;
   /** Empty or `0`: begin with the current state. */
   readonly resourceVersion: string;
-  /** Begin with the current state and mark its end with a bookmark, whatever the version. */
-  readonly sendInitialEvents: boolean;
+  readonly initialEvents: InitialEvents;
   /** Absent where no bookmarks are wanted. */
   readonly bookmark?: (revision: Revision, options: { isInitialEnd: boolean }) => WatchFrame;
 }
 
+/**
+ * `send`: begin with the current state, not older than the version, and mark its end with a bookmark; `skip`: do not,
+ * even where no version is named; `unset`: only where none is.
+ */
+export type InitialEvents = 'send' | 'skip' | 'unset';
+
+/** A watch whose client can be told between events how far it has seen everything. */
+export interface OpenWatch extends WatchSource {
+  offerBookmark?(revision: Revision): void;
+}
+
 /** Starts a watch. A revision that is gone gives a source whose only frame is the 410. */
-export async function openWatch(hub: WatchHub, cache: ResourceCache, query: WatchQuery): Promise<WatchSource> {
+export async function openWatch(hub: WatchHub, cache: ResourceCache, query: WatchQuery): Promise<OpenWatch> {
   const requested = query.resourceVersion === '' ? 0 : parseRevision(query.resourceVersion);
-  if (query.sendInitialEvents || requested === 0) {
-    if (query.sendInitialEvents && requested > hub.revision) await hub.waitFor(requested);
-    else if (query.resourceVersion === '') await hub.waitForHead();
-    return openFromState(hub, cache, query);
-  }
   try {
-    return await openFromRevision(hub, cache, { query, revision: requested });
+    if (query.resourceVersion === '') await hub.waitForHead();
+    if (query.initialEvents === 'send' || (query.initialEvents === 'unset' && requested === 0)) {
+      if (requested > hub.revision) await hub.waitFor(requested);
+      return openFromState(hub, cache, query);
+    }
+    const revision = requested === 0 ? hub.revision : requested;
+    return await openFromRevision(hub, cache, { query, revision });
   } catch (error) {
     if (error instanceof StatusError) return new FailedWatch(error, query.form);
     throw error;
@@ -46,7 +57,7 @@ function openFromState(hub: WatchHub, cache: ResourceCache, query: WatchQuery): 
     query,
     afterRevision: revision,
     initial,
-    ...(query.sendInitialEvents ? { initialEndRevision: revision } : {}),
+    ...(query.initialEvents === 'send' ? { initialEndRevision: revision } : {}),
   });
 }
 
