@@ -1,7 +1,9 @@
 import { resourceAmount } from '#api/core/v1/pod/requests.ts';
 import type { Node } from '#api/generated/types.ts';
+import { deepEqual } from '#machinery/codec/deep.ts';
 import type { LabelMatcher } from '#machinery/selectors/label-selector.ts';
 import type { HostPort, PodInfo, Resources } from './pod-info.ts';
+import { PodList } from './pod-list.ts';
 
 /**
  * A node with its pods, as the scheduler sees it. Immutable: a change makes another one, so that a snapshot is a list
@@ -11,7 +13,7 @@ export interface NodeInfo {
   readonly name: string;
   readonly node: Node;
   readonly labels: Readonly<Record<string, string>>;
-  readonly pods: readonly PodInfo[];
+  readonly pods: PodList;
   /** Sum of the pods' requests. */
   readonly used: Resources;
   readonly usedForScoring: { readonly cpuMillis: number; readonly memoryBytes: number };
@@ -33,7 +35,7 @@ export function nodeInfoOf(node: Node, pods: readonly PodInfo[] = []): NodeInfo 
     name: node.metadata.name ?? '',
     node,
     labels: node.metadata.labels ?? {},
-    pods: [],
+    pods: PodList.empty,
     used: NOTHING,
     usedForScoring: { cpuMillis: 0, memoryBytes: 0 },
     allocatable: allocatableOf(node),
@@ -61,7 +63,7 @@ export function withNode(info: NodeInfo, node: Node): NodeInfo {
 export function withPod(info: NodeInfo, pod: PodInfo): NodeInfo {
   return {
     ...info,
-    pods: [...info.pods, pod],
+    pods: info.pods.with(pod),
     used: addResources(info.used, pod.requests, 1),
     usedForScoring: {
       cpuMillis: info.usedForScoring.cpuMillis + pod.scoring.cpuMillis,
@@ -74,12 +76,40 @@ export function withPod(info: NodeInfo, pod: PodInfo): NodeInfo {
   };
 }
 
-/** Without the pod of this uid; the same node where it is not there. */
-export function withoutPod(info: NodeInfo, uid: string): NodeInfo {
-  const pod = info.pods.find((candidate) => candidate.uid === uid);
-  if (pod === undefined) return info;
+/**
+ * With a newer view of a pod in the place of the one that is there. Most changes are of a pod's status, and leave what the
+ * node counts as it is.
+ */
+export function withChangedPod(info: NodeInfo, before: PodInfo, after: PodInfo): NodeInfo {
+  if (!countsTheSame(before, after)) return withPod(withoutPod(info, before), after);
+  const replaced = (list: readonly PodInfo[]) => list.map((candidate) => (candidate === before ? after : candidate));
+  const pods = info.pods.replaced(before, after);
+  if (!hasAffinity(after)) return { ...info, pods };
+  return {
+    ...info,
+    pods,
+    affinityPods: replaced(info.affinityPods),
+    antiAffinityPods: after.requiredAntiAffinity.length > 0 ? replaced(info.antiAffinityPods) : info.antiAffinityPods,
+  };
+}
+
+/** Whether all that a node sums up or remembers of its pods is the same for both. */
+function countsTheSame(before: PodInfo, after: PodInfo): boolean {
+  return (
+    before.namespace === after.namespace &&
+    before.pod.metadata.deletionTimestamp === after.pod.metadata.deletionTimestamp &&
+    deepEqual(before.labels, after.labels) &&
+    deepEqual(before.requests, after.requests) &&
+    deepEqual(before.scoring, after.scoring) &&
+    deepEqual(before.hostPorts, after.hostPorts) &&
+    deepEqual(before.pod.spec.affinity, after.pod.spec.affinity)
+  );
+}
+
+/** Without a pod that is there. */
+export function withoutPod(info: NodeInfo, pod: PodInfo): NodeInfo {
   const others = (list: readonly PodInfo[]) => list.filter((candidate) => candidate !== pod);
-  const pods = others(info.pods);
+  const pods = info.pods.without(pod);
   return {
     ...info,
     pods,
@@ -88,7 +118,7 @@ export function withoutPod(info: NodeInfo, uid: string): NodeInfo {
       cpuMillis: info.usedForScoring.cpuMillis - pod.scoring.cpuMillis,
       memoryBytes: info.usedForScoring.memoryBytes - pod.scoring.memoryBytes,
     },
-    ports: pod.hostPorts.length === 0 ? info.ports : pods.flatMap((candidate) => candidate.hostPorts),
+    ports: pod.hostPorts.length === 0 ? info.ports : pods.filter(() => true).flatMap(({ hostPorts }) => hostPorts),
     affinityPods: hasAffinity(pod) ? others(info.affinityPods) : info.affinityPods,
     antiAffinityPods: pod.requiredAntiAffinity.length > 0 ? others(info.antiAffinityPods) : info.antiAffinityPods,
     countMemo: new Map(),
@@ -111,11 +141,10 @@ export function podQuery(namespace: string, selector: LabelMatcher, key = select
 export function countPods(info: NodeInfo, query: PodQuery): number {
   const known = info.countMemo.get(query.memoKey);
   if (known !== undefined) return known;
-  let count = 0;
-  for (const candidate of info.pods) {
-    if (candidate.namespace !== query.namespace || candidate.pod.metadata.deletionTimestamp !== undefined) continue;
-    if (query.selector.matches(candidate.labels)) count++;
-  }
+  const count = info.pods.count(
+    ({ namespace, pod, labels }) =>
+      namespace === query.namespace && pod.metadata.deletionTimestamp === undefined && query.selector.matches(labels),
+  );
   info.countMemo.set(query.memoKey, count);
   return count;
 }

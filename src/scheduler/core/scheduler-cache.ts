@@ -1,5 +1,5 @@
 import type { Node } from '#api/generated/types.ts';
-import { type NodeInfo, nodeInfoOf, withNode, withoutPod, withPod } from './node-info.ts';
+import { type NodeInfo, nodeInfoOf, withChangedPod, withNode, withoutPod, withPod } from './node-info.ts';
 import type { PodInfo } from './pod-info.ts';
 
 const ZONE = 'topology.kubernetes.io/zone';
@@ -73,7 +73,7 @@ export class SchedulerCache {
     this.#countImages(known, undefined);
     this.#affinity.delete(name);
     this.#antiAffinity.delete(name);
-    for (const pod of known.pods) this.#shelter(name, pod);
+    known.pods.forEach((pod) => this.#shelter(name, pod));
     this.#isOrderStale = true;
   }
 
@@ -103,7 +103,7 @@ export class SchedulerCache {
     this.#pods.delete(uid);
     this.#homeless.get(known.node)?.delete(uid);
     const info = this.#byName.get(known.node);
-    if (info !== undefined) this.#replace(withoutPod(info, uid));
+    if (info !== undefined) this.#replace(withoutPod(info, known.pod));
     return known.pod;
   }
 
@@ -123,9 +123,15 @@ export class SchedulerCache {
   }
 
   #place(pod: PodInfo, node: string, isAssumed: boolean): void {
+    const known = this.#pods.get(pod.uid);
+    const info = this.#byName.get(node);
+    if (known?.node === node && info !== undefined) {
+      this.#pods.set(pod.uid, { pod, node, isAssumed });
+      this.#replace(withChangedPod(info, known.pod, pod));
+      return;
+    }
     this.removePod(pod.uid);
     this.#pods.set(pod.uid, { pod, node, isAssumed });
-    const info = this.#byName.get(node);
     if (info === undefined) this.#shelter(node, pod);
     else this.#replace(withPod(info, pod));
   }

@@ -55,10 +55,10 @@ export function planPreemption(input: PreemptionInput): PreemptionPlan {
 function whyNotEligible(pod: PodInfo, byName: ReadonlyMap<string, NodeInfo>): string | undefined {
   if (pod.pod.spec.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.';
   const nominated = byName.get(pod.pod.status?.nominatedNodeName ?? '');
-  const isUnderWay = nominated?.pods.some(
+  const underWay = nominated?.pods.count(
     (other) => other.pod.metadata.deletionTimestamp !== undefined && other.priority < pod.priority,
   );
-  return isUnderWay === true ? 'not eligible due to a terminating pod on the nominated node.' : undefined;
+  return (underWay ?? 0) > 0 ? 'not eligible due to a terminating pod on the nominated node.' : undefined;
 }
 
 function findCandidates(
@@ -84,7 +84,7 @@ function selectVictims({ filters, budgets }: PreemptionInput, node: NodeInfo): C
   const { pod } = filters.cycle;
   const lower = node.pods.filter((other) => other.priority < pod.priority);
   if (lower.length === 0) return noVictims;
-  let remaining = lower.reduce((info, other) => withoutPod(info, other.uid), node);
+  let remaining = lower.reduce((info, other) => withoutPod(info, other), node);
   const rejection = filters.checkChanged(remaining);
   if (rejection !== undefined) return rejection;
   const { protectedPods, others } = splitByBudget(lower.toSorted(byImportance), budgets);

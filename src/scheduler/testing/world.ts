@@ -1,6 +1,6 @@
 import type { Node, Pod, PodSpec } from '#api/generated/types.ts';
 import { compileLabelSelector } from '#machinery/selectors/label-selector.ts';
-import { nodeInfoOf, withPod } from '../core/node-info.ts';
+import { nodeInfoOf } from '../core/node-info.ts';
 import { type PodInfo, podInfoOf } from '../core/pod-info.ts';
 import { type ScheduleResult, schedulePod } from '../core/schedule-pod.ts';
 import { SchedulerCache } from '../core/scheduler-cache.ts';
@@ -83,7 +83,10 @@ export class SchedulerWorld {
   recount(name: string): { kept: unknown; expected: unknown } {
     const info = this.cache.node(name);
     if (info === undefined) return { kept: undefined, expected: undefined };
-    const expected = info.pods.reduce((sum, pod) => withPod(sum, pod), nodeInfoOf(info.node));
+    const expected = nodeInfoOf(
+      info.node,
+      info.pods.filter(() => true),
+    );
     const sums = ({ used, usedForScoring, ports, affinityPods, antiAffinityPods }: typeof info) => ({
       used: { ...used, others: Object.fromEntries(Object.entries(used.others).filter(([, amount]) => amount !== 0)) },
       usedForScoring,

@@ -81,7 +81,7 @@ function affinityFilter({ pod, snapshot }: Cycle): NodeFilter | undefined {
   const matchesAll = (other: PodInfo) => terms.every((term) => termMatches(term, other, snapshot.namespaceLabels));
   const pairs: Pairs = new Map();
   for (const node of snapshot.nodes) {
-    const count = node.pods.filter(matchesAll).length;
+    const count = node.pods.count(matchesAll);
     if (count > 0) for (const term of terms) add(pairs, node, term, count);
   }
   // The first pod of a group that wants to be together may go anywhere.
@@ -102,7 +102,7 @@ function antiAffinityFilter({ pod, snapshot }: Cycle): NodeFilter | undefined {
   const pairs: Pairs = new Map();
   for (const node of snapshot.nodes) {
     for (const term of terms) {
-      const count = node.pods.filter((other) => termMatches(term, other, snapshot.namespaceLabels)).length;
+      const count = node.pods.count((other) => termMatches(term, other, snapshot.namespaceLabels));
       if (count > 0) add(pairs, node, term, count);
     }
   }
@@ -150,20 +150,21 @@ function preferencePairs({ pod, snapshot }: Cycle): Map<string, Map<string, numb
   };
   const prefers = pod.preferredAffinity.length > 0 || pod.preferredAntiAffinity.length > 0;
   for (const node of prefers ? snapshot.nodes : snapshot.withAffinity) {
-    for (const other of prefers ? node.pods : node.affinityPods) {
-      const noteTerms = (terms: readonly AffinityTerm[], about: PodInfo, sign: number, weight?: number): void => {
-        for (const term of terms) {
-          if (termMatches(term, about, snapshot.namespaceLabels)) {
-            note(node, term.topologyKey, sign * (weight ?? term.weight));
-          }
+    const noteTerms = (terms: readonly AffinityTerm[], about: PodInfo, sign: number, weight?: number): void => {
+      for (const term of terms) {
+        if (termMatches(term, about, snapshot.namespaceLabels)) {
+          note(node, term.topologyKey, sign * (weight ?? term.weight));
         }
-      };
+      }
+    };
+    const others = prefers ? node.pods : node.affinityPods;
+    others.forEach((other) => {
       noteTerms(pod.preferredAffinity, other, 1);
       noteTerms(pod.preferredAntiAffinity, other, -1);
       noteTerms(other.requiredAffinity, pod, 1, HARD_AFFINITY_WEIGHT);
       noteTerms(other.preferredAffinity, pod, 1);
       noteTerms(other.preferredAntiAffinity, pod, -1);
-    }
+    });
   }
   return sums;
 }
