@@ -23,7 +23,7 @@ import { deadline, REQUEST_TIMEOUT_MS } from './pipeline/stages/deadline.ts';
 import { flowControl, READS_IN_FLIGHT_MAX, WRITES_IN_FLIGHT_MAX } from './pipeline/stages/flow-control.ts';
 import { impersonation } from './pipeline/stages/impersonation.ts';
 import { measure } from './pipeline/stages/measure.ts';
-import { protobufBody } from './pipeline/stages/protobuf-body.ts';
+import { binaryBody } from './pipeline/stages/protobuf-body.ts';
 import {
   type ApiRequest,
   type ApiResponse,
@@ -179,7 +179,7 @@ class Server implements ApiServer {
         writesMax: options.maxWritesInFlight ?? WRITES_IN_FLIGHT_MAX,
       }),
       authorization(parts.authorizer, { metrics: core.metrics.security, clock }),
-      ...(this.#protobuf === undefined ? [] : [protobufBody(this.#protobuf)]),
+      binaryBody({ protobuf: this.#protobuf, servesCbor: options.servesCbor ?? false, registry: core.registry }),
     ];
   }
 

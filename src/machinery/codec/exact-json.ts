@@ -15,14 +15,23 @@ export function parseExactJson(text: string): ExactJson {
   return new ExactParser(text).parse();
 }
 
+/** Where each key of a well-formed document stands, and stands again: offsets by path. */
+export function keyPositions(text: string): ReadonlyMap<string, readonly number[]> {
+  const positions = new Map<string, number[]>();
+  new ExactParser(text, positions).parse();
+  return positions;
+}
+
 class ExactParser {
   readonly #text: string;
   #position = 0;
   readonly #path: string[] = [];
   readonly #duplicates: string[] = [];
+  readonly #positions: Map<string, number[]> | undefined;
 
-  constructor(text: string) {
+  constructor(text: string, positions?: Map<string, number[]>) {
     this.#text = text;
+    this.#positions = positions;
   }
 
   parse(): ExactJson {
@@ -68,6 +77,7 @@ class ExactParser {
       if (!this.#take(':')) this.#fail('after object key');
       this.#path.push(this.#path.length === 0 ? key : `.${key}`);
       if (Object.hasOwn(result, key)) this.#duplicates.push(this.#path.join(''));
+      if (this.#positions !== undefined) this.#note(this.#positions);
       const value = this.#value();
       this.#path.pop();
       if (key === '__proto__') setOwn(result, key, value);
@@ -76,6 +86,13 @@ class ExactParser {
       if (this.#take('}')) return result;
       if (!this.#take(',')) this.#fail('after object key:value pair');
     }
+  }
+
+  #note(positions: Map<string, number[]>): void {
+    const path = this.#path.join('');
+    const known = positions.get(path);
+    if (known === undefined) positions.set(path, [this.#position]);
+    else known.push(this.#position);
   }
 
   #array(): unknown[] {

@@ -1,53 +1,76 @@
 import { decodeJson } from '#machinery/codec/json.ts';
 import { decodeYaml } from '#machinery/codec/yaml.ts';
+import { duplicateKeys } from '#machinery/codec/yaml-duplicates.ts';
 import { badRequest, unsupportedMediaType } from '#machinery/errors/status-error.ts';
 import { apiVersionOf, type Fields, type KubeObject } from '#machinery/meta/types.ts';
 import type { RequestContext } from '../../pipeline/types.ts';
 import { type Call, warn } from '../call.ts';
+import { BUILTIN_ENCODINGS, type Encoding, MEDIA_TYPES } from '../representation/negotiate.ts';
+import { type RawBody, strictFindings, warningsOf, yamlProblem } from './strictness.ts';
 
 /** Upstream's limit of a request's body. */
 export const BODY_BYTES_MAX = 3 * 1024 * 1024;
-const ACCEPTED = ['application/json', 'application/yaml'];
+
+export type { RawBody } from './strictness.ts';
 
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
 
-export interface RawBody {
-  readonly value: unknown;
-  /** Paths of keys that stood twice. */
-  readonly duplicates: readonly string[];
-}
-
-/** Reads a JSON or YAML body; what is no such text is a 400 in upstream's words. */
-export async function readBody(context: RequestContext, mustBe: string): Promise<RawBody> {
-  const encoding = bodyEncoding(context);
+/**
+ * Reads a JSON or YAML body; what is no such text is a 400 in upstream's words. Bodies in other encodings that the
+ * server knows have become JSON before; `encodings` only names them to a client that sends something else.
+ */
+export async function readBody(
+  context: RequestContext,
+  mustBe: string,
+  encodings: readonly Encoding[] = BUILTIN_ENCODINGS,
+): Promise<RawBody> {
+  const encoding = bodyEncoding(context, encodings);
   const bytes = await context.request.readBody(BODY_BYTES_MAX);
   return decodeBody(bytes, { encoding, mustBe });
 }
 
 export function decodeBody(bytes: Uint8Array, options: { encoding: 'json' | 'yaml'; mustBe: string }): RawBody {
+  const text = (): string => Buffer.from(bytes).toString();
   try {
-    if (options.encoding === 'json') return decodeJson(bytes);
-    const documents = decodeYaml(Buffer.from(bytes).toString());
-    return { value: documents[0] ?? null, duplicates: [] };
+    if (options.encoding === 'json') return { ...decodeJson(bytes), text };
+    return decodeYamlBody(text());
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw badRequest(
-      `the object provided is unrecognized (must be of type ${options.mustBe}): couldn't get version/kind; ` +
-        `${options.encoding} parse error: ${reason} (${Buffer.from(bytes.subarray(0, 24)).toString('hex')}${bytes.length > 24 ? ' ...' : ''})`,
-    );
+    const problem = options.encoding === 'json' ? `couldn't get version/kind; json parse error: ${reason}` : reason;
+    throw unrecognized(bytes, { mustBe: options.mustBe, problem });
   }
 }
 
-function bodyEncoding({ request }: RequestContext): 'json' | 'yaml' {
+/** The failure of a body of which not even the kind could be read. */
+export function unrecognized(bytes: Uint8Array, { mustBe, problem }: { mustBe: string; problem: string }): Error {
+  return badRequest(`the object provided is unrecognized (must be of type ${mustBe}): ${problem} (${summary(bytes)})`);
+}
+
+const SUMMARY_BYTES = 30;
+
+function summary(bytes: Uint8Array): string {
+  if (bytes.length === 0) return '<empty>';
+  const start = Buffer.from(bytes.subarray(0, SUMMARY_BYTES));
+  return `${start.toString(start[0] === 0x7b ? 'utf8' : 'hex')}${bytes.length > SUMMARY_BYTES ? ' ...' : ''}`;
+}
+
+function decodeYamlBody(text: string): RawBody {
+  const [value = null] = decodeYaml(text, { uniqueKeys: false });
+  const lines = duplicateKeys(text);
+  return { value, duplicates: [], ...(lines.length === 0 ? {} : { yamlProblem: yamlProblem(lines) }) };
+}
+
+function bodyEncoding({ request }: RequestContext, encodings: readonly Encoding[]): 'json' | 'yaml' {
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
   if (type === '' || type === 'application/json') return 'json';
   if (type === 'application/yaml') return 'yaml';
-  throw unsupportedMediaType(ACCEPTED);
+  throw unsupportedMediaType(encodings.map((encoding) => MEDIA_TYPES[encoding]));
 }
 
 /** Reads the object of a create or update: checked against the kind and its schema, defaulted. */
 export async function readObject(call: Call, fieldValidation: FieldValidation): Promise<KubeObject> {
-  const body = await readBody(call.context, call.definition.kind);
+  const encodings = call.core.forms.encodingsOf(call.definition);
+  const body = await readBody(call.context, call.definition.kind, encodings);
   checkKind(call, body.value);
   return decodeObject(call, body, { fieldValidation, fail: (reason) => cannotHandle(call, body.value, reason) });
 }
@@ -55,15 +78,15 @@ export async function readObject(call: Call, fieldValidation: FieldValidation): 
 /** Decodes a value by the resource's schema: prunes, reports by `fieldValidation`, defaults. */
 export function decodeObject(
   call: Call,
-  { value, duplicates }: RawBody,
+  body: RawBody,
   { fieldValidation, fail }: { fieldValidation: FieldValidation; fail: (reason: string) => Error },
 ): KubeObject {
   const { definition, storage } = call;
-  const decoded = storage.schema.decode(value, { mode: 'prune' });
+  const decoded = storage.schema.decode(body.value, { mode: 'prune' });
   const [first] = decoded.errors;
   if (first !== undefined) throw fail(first.message);
   if (fieldValidation !== 'Ignore')
-    report(call, { ...decoded, duplicates, isStrict: fieldValidation === 'Strict', fail });
+    report(call, strictFindings(body, decoded.unknown), { isStrict: fieldValidation === 'Strict', fail });
   // Safe: the schema of a stored kind is an object with metadata; what is missing is filled in here.
   const fields = decoded.value as Fields & Partial<KubeObject>;
   const { metadata, kind: _kind, apiVersion: _apiVersion, ...rest } = fields;
@@ -79,20 +102,12 @@ export function decodeObject(
 
 function report(
   { context }: Call,
-  findings: {
-    unknown: readonly string[];
-    duplicates: readonly string[];
-    isStrict: boolean;
-    fail: (reason: string) => Error;
-  },
+  findings: readonly string[],
+  { isStrict, fail }: { isStrict: boolean; fail: (reason: string) => Error },
 ): void {
-  if (findings.unknown.length === 0 && findings.duplicates.length === 0) return;
-  const texts = [
-    ...findings.duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`),
-    ...findings.unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
-  ];
-  if (findings.isStrict) throw findings.fail(`strict decoding error: ${texts.join(', ')}`);
-  for (const text of texts) warn(context, text);
+  if (findings.length === 0) return;
+  if (isStrict) throw fail(`strict decoding error: ${findings.join(', ')}`);
+  for (const text of findings.flatMap(warningsOf)) warn(context, text);
 }
 
 function checkKind(call: Call, value: unknown): void {
