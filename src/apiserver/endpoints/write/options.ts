@@ -42,7 +42,7 @@ export function writeOptions(
   const validation = query.get('fieldValidation') ?? '';
   const fieldValidation = validation === '' ? 'Warn' : VALIDATIONS.find((known) => known === validation);
   if (fieldValidation === undefined) {
-    errors.push(notSupported(new FieldPath('fieldValidation'), validation, ['Ignore', 'Warn', 'Strict']));
+    errors.push(notSupported(new FieldPath('fieldValidation'), validation, ['', 'Ignore', 'Strict', 'Warn']));
   }
   if (errors.length > 0) throw invalidOptions(kind, errors);
   return {
