@@ -1,3 +1,6 @@
+import { specDifference } from '#api/core/v1/pod/validation/difference.ts';
+import { validatePod } from '#api/core/v1/pod/validation/pod-spec.ts';
+import type { Pod } from '#api/generated/types.ts';
 import { deepEqual } from '#machinery/codec/deep.ts';
 import { badRequest } from '#machinery/errors/status-error.ts';
 import { type FieldError, forbiddenValue } from '#machinery/field/field-error.ts';
@@ -48,19 +51,26 @@ export const EPHEMERAL_CONTAINERS_MODE: WriteMode = {
     else spec['ephemeralContainers'] = ephemeralContainers;
   },
   validate: (next, live) => {
-    const path = new FieldPath('spec.ephemeralContainers');
-    const wanted = new Map(named(objectAt(next, 'spec')['ephemeralContainers']));
-    const errors: FieldError[] = [];
-    for (const [name, container] of named(objectAt(live, 'spec')['ephemeralContainers'])) {
-      if (!wanted.has(name)) {
-        errors.push(forbiddenValue(path, `existing ephemeral containers ${JSON.stringify(name)} may not be removed\n`));
-      } else if (!deepEqual(wanted.get(name), container)) {
-        errors.push(forbiddenValue(path, `existing ephemeral containers ${JSON.stringify(name)} may not be changed\n`));
-      }
+    if (live.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined) {
+      return [forbiddenValue(new FieldPath().key(''), 'static pods do not support ephemeral containers')];
     }
-    return errors;
+    // Safe: this mode is for pods only, and schema decoding gave them their shape.
+    return [...validatePod(next as Pod), ...changedEphemeralContainers(next, live)];
   },
 };
+
+/** Containers that were added once stay as they are. */
+function changedEphemeralContainers(next: KubeObject, live: KubeObject): FieldError[] {
+  const path = new FieldPath('spec.ephemeralContainers');
+  const wanted = new Map(named(objectAt(next, 'spec')['ephemeralContainers']));
+  return named(objectAt(live, 'spec')['ephemeralContainers']).flatMap(([name, container]) => {
+    const found = wanted.get(name);
+    const subject = `existing ephemeral containers ${JSON.stringify(name)}`;
+    if (found === undefined) return [forbiddenValue(path, `${subject} may not be removed\n`)];
+    if (deepEqual(found, container)) return [];
+    return [forbiddenValue(path, `${subject} may not be changed\n${specDifference(container, found)}`)];
+  });
+}
 
 /** `pods/resize` writes the resources (and resize policy) of the containers that the pod has. */
 export const RESIZE_MODE: WriteMode = {

@@ -145,6 +145,16 @@ describe('pods/ephemeralcontainers', () => {
     const options = { subresource: 'ephemeralcontainers' };
     const added = await client.patch(PODS, name, { type: 'strategic', body }, options);
     expect(added.spec.ephemeralContainers).toMatchObject([{ name: 'shell', image: 'busybox' }]);
+    const wrong = [
+      { name: 'shell', image: 'busybox' },
+      { name: 'a b', image: 'x', targetContainerName: 'nobody' },
+    ];
+    const add = (ephemeralContainers: object[]) =>
+      client.patch(PODS, name, { type: 'merge', body: { spec: { ephemeralContainers } } }, options);
+    await expect(add(wrong)).rejects.toThrow('spec.ephemeralContainers[1].name: Invalid value: "a b"');
+    await expect(add([{ name: 'shell', image: 'other' }])).rejects.toThrow(
+      'existing ephemeral containers "shell" may not be changed',
+    );
     const none = { type: 'merge', body: { spec: { ephemeralContainers: null } } } as const;
     await expect(client.patch(PODS, name, none, options)).rejects.toThrow('may not be removed');
   });
