@@ -5,7 +5,7 @@ import { isMapLike, mapGet } from '../values/maps.ts';
 import { exactValue, isInt, isNumeric } from '../values/numbers.ts';
 import { typeOf } from '../values/type-of.ts';
 import { CelOptional } from '../values/value.ts';
-import { type Compiler, keyText, NO_ROOT_COST } from './compiler.ts';
+import { type CompileContext, keyText, NO_ROOT_COST } from './context.ts';
 import { charge, SELECT_COST, type Step } from './frame.ts';
 
 /** How a value of a field is read from its object; undefined where the field is not there. */
@@ -14,7 +14,7 @@ type FieldReader = (object: unknown) => unknown;
 const OBJECT_PROTOTYPE: object = Object.prototype;
 
 /** `a.b` and `has(a.b)`. */
-export function compileSelect(compiler: Compiler, expression: SelectExpression, rootCost: number): Step {
+export function compileSelect(compiler: CompileContext, expression: SelectExpression, rootCost: number): Step {
   const { field, isTest } = expression;
   const operand = compileOperand(compiler, expression.operand, isTest ? NO_ROOT_COST : rootCost);
   const read = fieldReader(compiler, expression.operand, field);
@@ -38,7 +38,7 @@ function presenceTest(operand: Step, read: FieldReader): Step {
 }
 
 /** `a.?b`. */
-export function compileOptionalSelect(compiler: Compiler, expression: CallExpression, rootCost: number): Step {
+export function compileOptionalSelect(compiler: CompileContext, expression: CallExpression, rootCost: number): Step {
   const [target, name] = expression.args;
   if (target === undefined || name?.type !== 'literal' || typeof name.value !== 'string') {
     throw new Error('the checker admits literal names only');
@@ -56,7 +56,7 @@ export function compileOptionalSelect(compiler: Compiler, expression: CallExpres
 
 /** `a[b]` and `a[?b]`. */
 export function compileIndex(
-  compiler: Compiler,
+  compiler: CompileContext,
   expression: CallExpression,
   options: { isOptional: boolean; rootCost: number },
 ): Step {
@@ -86,7 +86,7 @@ export function compileIndex(
 }
 
 /** The part of a value that something is selected from; the cost of its root is counted with the chain. */
-function compileOperand(compiler: Compiler, operand: Expression, rootCost: number): Step {
+function compileOperand(compiler: CompileContext, operand: Expression, rootCost: number): Step {
   if (compiler.isAttribute(operand)) return compiler.compile(operand, rootCost);
   const step = compiler.compile(operand);
   if (rootCost === NO_ROOT_COST) return step;
@@ -97,7 +97,7 @@ function compileOperand(compiler: Compiler, operand: Expression, rootCost: numbe
   };
 }
 
-function fieldReader(compiler: Compiler, operand: Expression, field: string): FieldReader {
+function fieldReader(compiler: CompileContext, operand: Expression, field: string): FieldReader {
   const { checked } = compiler;
   const type = checked.typeOf(operand);
   const structName = type.kind === 'struct' ? type.name : type.parameters.find(({ kind }) => kind === 'struct')?.name;

@@ -1,12 +1,12 @@
 import { matches, noSuchOverload, type Overload } from '../library/declaration.ts';
 import type { CallExpression } from '../syntax/ast.ts';
-import type { Compiler } from './compiler.ts';
+import type { CompileContext } from './context.ts';
 import { charge, type Step } from './frame.ts';
 
 type AnyFunction = (...args: readonly unknown[]) => unknown;
 
 /** A call of a function: the overload is chosen by the run-time types where the checker could not choose. */
-export function compileCall(compiler: Compiler, expression: CallExpression): Step {
+export function compileCall(compiler: CompileContext, expression: CallExpression): Step {
   const reference = compiler.checked.reference(expression);
   if (reference?.type !== 'function') throw new Error(`call of ${expression.name} was not checked`);
   const { declaration, overloads, isNamespaced } = reference;

@@ -10,22 +10,14 @@ import type {
   StructExpression,
 } from '../syntax/ast.ts';
 import { OPERATORS } from '../syntax/ast.ts';
-import type { CallCosts } from '../cost/actual.ts';
-import { someOptional } from '../values/equality.ts';
 import { CelMap } from '../values/maps.ts';
-import { toText } from '../values/convert.ts';
 import { CelOptional } from '../values/value.ts';
 import { compileIndex, compileOptionalSelect, compileSelect } from './attributes.ts';
 import { compileCall } from './calls.ts';
 import { compileComprehension } from './comprehensions.ts';
+import { type CompileContext, type CompilerOptions, keyText, NO_ROOT_COST } from './context.ts';
 import { charge, type Frame, LIST_COST, MAP_COST, SELECT_COST, type Step, STRUCT_COST } from './frame.ts';
 import { compileOperator } from './operators.ts';
-
-export interface CompilerOptions {
-  readonly costs: CallCosts;
-  /** Literals of constants, and conversions of them, are computed once and cost nothing. */
-  readonly foldConstants: boolean;
-}
 
 /** A variable of the environment and the slot it is read from. */
 export interface VariableSlot {
@@ -41,11 +33,8 @@ const CONVERSIONS: ReadonlySet<string> = new Set(
   'bool bytes double duration dyn int string timestamp type uint'.split(' '),
 );
 
-/** Not charged for the variable at its root: cel-go counts it where the value is used. */
-export const NO_ROOT_COST = 0;
-
 /** Turns a checked expression into closures. */
-export class Compiler {
+export class Compiler implements CompileContext {
   readonly checked: CheckedExpression;
   readonly options: CompilerOptions;
   readonly #variables = new Map<string, number>();
@@ -279,17 +268,4 @@ function insertOptional(map: CelMap, key: unknown, value: unknown): void {
 
 function duplicateKey(key: unknown): string {
   return `Failed with repeated key: ${keyText(key)}`;
-}
-
-export function keyText(key: unknown): string {
-  try {
-    return toText(key);
-  } catch {
-    return String(key);
-  }
-}
-
-/** The value as an optional: itself where it is one. */
-export function asOptional(value: unknown): CelOptional {
-  return value instanceof CelOptional ? value : someOptional(value);
 }

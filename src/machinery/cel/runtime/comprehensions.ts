@@ -7,7 +7,7 @@ import {
   OPERATORS,
 } from '../syntax/ast.ts';
 import { CelMap, isMapLike, mapGet, mapKeys } from '../values/maps.ts';
-import { type Compiler, keyText } from './compiler.ts';
+import { type CompileContext, keyText } from './context.ts';
 import { charge, type Frame, LIST_COST, MAP_COST, SELECT_COST, type Step } from './frame.ts';
 import { absorbable } from './operators.ts';
 
@@ -24,7 +24,7 @@ const INCREMENT_COST = 2;
 
 const UNSET = Symbol('unset');
 
-export function compileComprehension(compiler: Compiler, expression: ComprehensionExpression): Step {
+export function compileComprehension(compiler: CompileContext, expression: ComprehensionExpression): Step {
   if (isBind(expression)) return compileBind(compiler, expression);
   const { initial, step } = expression;
   if (initial.type === 'list' || initial.type === 'map') return compileCollection(compiler, expression);
@@ -41,7 +41,7 @@ interface Loop {
   set(frame: Frame, range: unknown, items: readonly unknown[], index: number): void;
 }
 
-function loopOf(compiler: Compiler, expression: ComprehensionExpression): Loop {
+function loopOf(compiler: CompileContext, expression: ComprehensionExpression): Loop {
   const range = compiler.compile(expression.range);
   const { variable, variable2 } = expression;
   const slot = compiler.newSlot();
@@ -73,7 +73,7 @@ function itemsOf(range: unknown): readonly unknown[] {
 }
 
 /** `all` and `exists`: ends with the element that decides; errors are forgotten when an element decides. */
-function compileQuantifier(compiler: Compiler, expression: ComprehensionExpression, step: CallExpression): Step {
+function compileQuantifier(compiler: CompileContext, expression: ComprehensionExpression, step: CallExpression): Step {
   const deciding = step.name === OPERATORS.or;
   const conditionCost = deciding ? EXISTS_CONDITION_COST : ALL_CONDITION_COST;
   const predicate = step.args[1];
@@ -106,7 +106,7 @@ function compileQuantifier(compiler: Compiler, expression: ComprehensionExpressi
   };
 }
 
-function compileExistsOne(compiler: Compiler, expression: ComprehensionExpression, step: CallExpression): Step {
+function compileExistsOne(compiler: CompileContext, expression: ComprehensionExpression, step: CallExpression): Step {
   const [predicate] = step.args;
   if (predicate === undefined) throw new Error('a conditional has a condition');
   const loop = loopOf(compiler, expression);
@@ -130,7 +130,7 @@ function compileExistsOne(compiler: Compiler, expression: ComprehensionExpressio
 }
 
 /** `map`, `filter` and the transformations: collects into one list or map, as cel-go does too. */
-function compileCollection(compiler: Compiler, expression: ComprehensionExpression): Step {
+function compileCollection(compiler: CompileContext, expression: ComprehensionExpression): Step {
   const { step, initial } = expression;
   if (step.type !== 'call') throw new Error('a collecting step is a call');
   const isFiltered = step.name === OPERATORS.conditional;
@@ -206,7 +206,7 @@ function alreadyThere(key: unknown): string {
 }
 
 /** `cel.bind` and `optMap`: the value is computed when it is first read, and once. */
-function compileBind(compiler: Compiler, expression: ComprehensionExpression): Step {
+function compileBind(compiler: CompileContext, expression: ComprehensionExpression): Step {
   const slot = compiler.newSlot();
   const initial = compiler.compile(expression.initial);
   const read: Step = (frame) => {

@@ -4,14 +4,14 @@ import { type CallExpression, type Expression, OPERATORS } from '../syntax/ast.t
 import type { CelType } from '../types/type.ts';
 import { arithmetic, type ArithmeticOperator } from '../values/arithmetic.ts';
 import { compareValues, isEqual } from '../values/equality.ts';
-import { type Compiler, NO_ROOT_COST } from './compiler.ts';
+import { type CompileContext, NO_ROOT_COST } from './context.ts';
 import { charge, type Frame, type Step } from './frame.ts';
 
 /** Lists that grow beyond this end the evaluation: adding lists costs next to nothing, but takes memory. */
 const LIST_LENGTH_MAX = 1_000_000;
 
 /** Operators that are more than a call; undefined for all others. */
-export function compileOperator(compiler: Compiler, expression: CallExpression): Step | undefined {
+export function compileOperator(compiler: CompileContext, expression: CallExpression): Step | undefined {
   if (expression.target !== undefined) return undefined;
   const [left, right] = expression.args;
   if (left === undefined) return undefined;
@@ -81,7 +81,7 @@ function raise(value: unknown): never {
   throw value instanceof CelError ? value : celError('no such overload');
 }
 
-function compileConditional(compiler: Compiler, expression: CallExpression): Step {
+function compileConditional(compiler: CompileContext, expression: CallExpression): Step {
   const [condition, ifTrue, ifFalse] = expression.args;
   if (condition === undefined || ifTrue === undefined || ifFalse === undefined) return () => fail('no such overload');
   const test = compiler.compile(condition);
@@ -108,7 +108,12 @@ const FIXED_SIZE_KINDS: ReadonlySet<CelType['kind']> = new Set([
   'type',
 ]);
 
-function compileEquality(compiler: Compiler, expression: CallExpression, left: Expression, right: Expression): Step {
+function compileEquality(
+  compiler: CompileContext,
+  expression: CallExpression,
+  left: Expression,
+  right: Expression,
+): Step {
   const first = compiler.compile(left);
   const second = compiler.compile(right);
   const leftType = compiler.checked.typeOf(left);
@@ -139,7 +144,7 @@ function isShortText(text: string): boolean {
 }
 
 function compileComparison(
-  compiler: Compiler,
+  compiler: CompileContext,
   expression: CallExpression,
   { holds }: { holds: (order: number) => boolean },
 ): Step {
@@ -157,7 +162,7 @@ function compileComparison(
   };
 }
 
-function compileArithmetic(compiler: Compiler, expression: CallExpression, operator: ArithmeticOperator): Step {
+function compileArithmetic(compiler: CompileContext, expression: CallExpression, operator: ArithmeticOperator): Step {
   const { first, second, cost } = binary(compiler, expression);
   const [left, right] = expression.args;
   const concat = operator === '_+_' ? listConcat(compiler, left, right) : undefined;
@@ -174,7 +179,7 @@ function compileArithmetic(compiler: Compiler, expression: CallExpression, opera
 }
 
 function listConcat(
-  compiler: Compiler,
+  compiler: CompileContext,
   left: Expression | undefined,
   right: Expression | undefined,
 ): CelType['concat'] {
@@ -188,7 +193,7 @@ interface BinaryCall {
   readonly cost: (frame: Frame, left: unknown, right: unknown) => void;
 }
 
-function binary(compiler: Compiler, expression: CallExpression): BinaryCall {
+function binary(compiler: CompileContext, expression: CallExpression): BinaryCall {
   const [left, right] = expression.args;
   if (left === undefined || right === undefined) throw new Error('a binary operator has two operands');
   const reference = compiler.checked.reference(expression);
@@ -205,7 +210,7 @@ function binary(compiler: Compiler, expression: CallExpression): BinaryCall {
 
 /** `x in ['a', 'b']` of constants looks into a set, which costs nothing (cel-go's optimizer does the same). */
 function compileConstantMembership(
-  compiler: Compiler,
+  compiler: CompileContext,
   expression: CallExpression,
   value: Expression,
   list: Expression,

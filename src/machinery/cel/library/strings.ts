@@ -1,0 +1,178 @@
+import { fail } from '../errors.ts';
+import { DYN, INT, listType, STRING } from '../types/type.ts';
+import type { CelLibrary } from '../environment.ts';
+import { declare, type FunctionDeclaration, type Implementation, member, overload } from './declaration.ts';
+import { formatText } from './format-text.ts';
+
+/** Results beyond this many UTF-16 units end the evaluation. */
+const TEXT_LENGTH_MAX = 16 * 1024 * 1024;
+
+/**
+ * The string extensions. Version 0 has the basic functions, 1 adds `format` and `strings.quote`, 2 `join`, 3 `reverse`.
+ * Positions count code points.
+ */
+export function stringsLibrary(version: number): CelLibrary {
+  return {
+    functions: [
+      declare('charAt', member('string_char_at_int', [STRING, INT], STRING, charAt)),
+      ...searches(),
+      ...transformations(),
+      ...(version >= 1 ? formatting() : []),
+      ...(version >= 2 ? joining() : []),
+      ...(version >= 3 ? [declare('reverse', member('string_reverse', [STRING], STRING, reverse))] : []),
+    ],
+  };
+}
+
+function searches(): FunctionDeclaration[] {
+  const search = (name: string, id: string, call: Implementation): FunctionDeclaration =>
+    declare(
+      name,
+      member(`string_${id}_of_string`, [STRING, STRING], INT, call),
+      member(`string_${id}_of_string_int`, [STRING, STRING, INT], INT, call),
+    );
+  return [search('indexOf', 'index', indexOf), search('lastIndexOf', 'last_index', lastIndexOf)];
+}
+
+function transformations(): FunctionDeclaration[] {
+  const texts = listType(STRING);
+  const transform = (name: string, id: string, call: (text: string) => string): FunctionDeclaration =>
+    declare(name, member(id, [STRING], STRING, call));
+  return [
+    transform('lowerAscii', 'string_lower_ascii', (text) => text.replaceAll(/[A-Z]+/g, (part) => part.toLowerCase())),
+    transform('upperAscii', 'string_upper_ascii', (text) => text.replaceAll(/[a-z]+/g, (part) => part.toUpperCase())),
+    transform('trim', 'string_trim', trim),
+    declare(
+      'replace',
+      member('string_replace_string_string', [STRING, STRING, STRING], STRING, replace),
+      member('string_replace_string_string_int', [STRING, STRING, STRING, INT], STRING, replace),
+    ),
+    declare(
+      'split',
+      member('string_split_string', [STRING, STRING], texts, split),
+      member('string_split_string_int', [STRING, STRING, INT], texts, split),
+    ),
+    declare(
+      'substring',
+      member('string_substring_int', [STRING, INT], STRING, substring),
+      member('string_substring_int_int', [STRING, INT, INT], STRING, substring),
+    ),
+  ];
+}
+
+function formatting(): FunctionDeclaration[] {
+  return [
+    declare('format', member('string_format', [STRING, listType(DYN)], STRING, formatText)),
+    declare('strings.quote', overload('strings_quote', [STRING], STRING, quote)),
+  ];
+}
+
+function joining(): FunctionDeclaration[] {
+  const texts = listType(STRING);
+  return [
+    declare(
+      'join',
+      member('list_join', [texts], STRING, join),
+      member('list_join_string', [texts, STRING], STRING, join),
+    ),
+  ];
+}
+
+function charAt(text: string, index: number | bigint): string {
+  const characters = [...text];
+  const at = Number(index);
+  if (at < 0 || at > characters.length) fail(`index out of range: ${index}`);
+  return characters[at] ?? '';
+}
+
+function indexOf(text: string, part: string, offset: number | bigint = 0): number {
+  const from = Number(offset);
+  if (from < 0) fail(`index out of range: ${offset}`);
+  const characters = [...text];
+  if (part === '') return Math.min(from, characters.length);
+  if (from >= characters.length) return -1;
+  const start = characters.slice(0, from).join('').length;
+  const found = text.indexOf(part, start);
+  return found === -1 ? -1 : from + [...text.slice(start, found)].length;
+}
+
+function lastIndexOf(text: string, part: string, offset?: number | bigint): number {
+  const characters = [...text];
+  if (offset === undefined) {
+    if (part === '') return characters.length;
+    const found = text.lastIndexOf(part);
+    return found === -1 ? -1 : [...text.slice(0, found)].length;
+  }
+  const from = Number(offset);
+  if (from < 0) fail(`index out of range: ${offset}`);
+  if (part === '') return Math.min(from, characters.length);
+  if (from >= characters.length) return -1;
+  const found = text.lastIndexOf(part, characters.slice(0, from).join('').length);
+  return found === -1 ? -1 : [...text.slice(0, found)].length;
+}
+
+/** Go's white space, which is Unicode's. */
+function trim(text: string): string {
+  return text.replace(/^[\s\u0085]+/u, '').replace(/[\s\u0085]+$/u, '');
+}
+
+function replace(text: string, from: string, to: string, limit: number | bigint = -1): string {
+  const count = Number(limit);
+  if (count === 0 || from === to) return text;
+  const pieces = from === '' ? ['', ...text, ''] : text.split(from);
+  const isAll = count < 0 || count >= pieces.length - 1;
+  const replaced = isAll ? pieces.length - 1 : count;
+  if (text.length + replaced * to.length > TEXT_LENGTH_MAX) fail('string too long');
+  if (isAll) return pieces.join(to);
+  const head = pieces.slice(0, count + 1).join(to);
+  return head + from + pieces.slice(count + 1).join(from);
+}
+
+function split(text: string, separator: string, limit: number | bigint = -1): string[] {
+  const count = Number(limit);
+  if (count === 0) return [];
+  const pieces = separator === '' ? [...text] : text.split(separator);
+  if (count < 0 || pieces.length <= count) return pieces;
+  return [...pieces.slice(0, count - 1), pieces.slice(count - 1).join(separator)];
+}
+
+function substring(text: string, start: number | bigint, end?: number | bigint): string {
+  const characters = [...text];
+  const from = Number(start);
+  const to = end === undefined ? characters.length : Number(end);
+  if (end !== undefined && from > to) fail(`invalid substring range. start: ${start}, end: ${end}`);
+  if (from < 0 || from > characters.length) fail(`index out of range: ${start}`);
+  if (to < 0 || to > characters.length) fail(`index out of range: ${end}`);
+  return characters.slice(from, to).join('');
+}
+
+function join(texts: readonly unknown[], separator = ''): string {
+  let length = 0;
+  for (const text of texts) {
+    if (typeof text !== 'string') fail(`join: invalid input: ${String(text)}`);
+    length += text.length + separator.length;
+  }
+  return length > TEXT_LENGTH_MAX ? fail('string too long') : texts.join(separator);
+}
+
+function reverse(text: string): string {
+  return [...text].reverse().join('');
+}
+
+const QUOTED: Readonly<Record<string, string>> = {
+  '\u0007': '\\a',
+  '\b': '\\b',
+  '\f': '\\f',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+  '\v': '\\v',
+  '\\': '\\\\',
+  '"': '\\"',
+};
+
+/** The text in double quotes with its control characters escaped. */
+function quote(text: string): string {
+  const escaped = text.toWellFormed().replaceAll(/[\u0007\b\f\n\r\t\v\\"]/g, (character) => QUOTED[character] ?? '');
+  return `"${escaped}"`;
+}
