@@ -62,7 +62,12 @@ export async function assembleApiServer(
     descriptions: builtinDescriptions,
     protobuf: { table: protobufTable, messageOf: protobufMessageOf },
     ...security,
-    options: { advertisedAddress, features: gates.list(), flags: flagsOf(options) },
+    options: {
+      advertisedAddress,
+      features: gates.list(),
+      flags: flagsOf(options),
+      servesCbor: gates.isEnabled('CBORServingAndStorage'),
+    },
   });
   const keepers = startKeepers(api, deps);
   return {
