@@ -63,7 +63,7 @@ function nestedField(object: KubeObject, path: string): Found {
 
 function accessorMessage(path: string, { value, wanted }: { value: unknown; wanted: string }): string {
   const at = path.startsWith('.') ? path : `.${path}`;
-  return `${at} accessor error: ${JSON.stringify(value)} is of the type ${goType(value)}, expected ${wanted}`;
+  return `${at} accessor error: ${typeof value === 'string' ? value : JSON.stringify(value)} is of the type ${goType(value)}, expected ${wanted}`;
 }
 
 function goType(value: unknown): string {

@@ -1,14 +1,11 @@
 import { CLEANUP_FINALIZER, DELETION_IN_PROGRESS, withCondition } from './conditions.ts';
-import { type FieldError, invalidValue, required } from '#machinery/field/field-error.ts';
-import { FieldPath } from '#machinery/field/field-path.ts';
 import { createdAtColumn, nameColumn } from '../../columns/common.ts';
 import { CUSTOM_RESOURCE_DEFINITIONS } from '../../generated/resources.ts';
 import type { CustomResourceDefinition } from '../../generated/types.ts';
 import { carryOver } from '../../registry/carry-over.ts';
 import { defineKind } from '../../registry/kind.ts';
-import { checkOneOf, checkRequired, type FieldErrors } from '../../validation/basics.ts';
-
-const specPath = new FieldPath('spec');
+import { statusErrors, validateDefinition } from './validation/definition.ts';
+import { definitionWarnings } from './validation/warnings.ts';
 
 export const customResourceDefinitions = defineKind(CUSTOM_RESOURCE_DEFINITIONS, {
   strategy: {
@@ -38,8 +35,11 @@ export const customResourceDefinitions = defineKind(CUSTOM_RESOURCE_DEFINITIONS,
       const conditions = withCondition(crd.status?.conditions ?? [], DELETION_IN_PROGRESS, nowMs);
       crd.status = { ...crd.status, conditions };
     },
-    validate,
-    validateUpdate: (next) => validate(next),
+    allowUnconditionalUpdate: false,
+    validate: (next) => validateDefinition(next),
+    validateUpdate: (next, current) => validateDefinition(next, current),
+    validateStatusUpdate: (next) => statusErrors(next),
+    warnings: definitionWarnings,
   },
   columns: [nameColumn, createdAtColumn],
 });
@@ -52,34 +52,4 @@ function applyDefaults({ spec }: CustomResourceDefinition): void {
   spec.conversion ??= { strategy: 'None' };
   const service = spec.conversion.webhook?.clientConfig?.service;
   if (service !== undefined) service.port ??= 443;
-}
-
-function validate(definition: CustomResourceDefinition): FieldError[] {
-  const errors: FieldErrors = [];
-  const { spec } = definition;
-  const name = `${spec.names.plural ?? ''}.${spec.group ?? ''}`;
-  if (definition.metadata.name !== name) {
-    errors.push(
-      invalidValue(
-        new FieldPath('metadata.name'),
-        definition.metadata.name,
-        'must be spec.names.plural+"."+spec.group',
-      ),
-    );
-  }
-  checkRequired(spec.group, specPath.child('group'), errors);
-  checkOneOf(spec.scope, ['Cluster', 'Namespaced'], specPath.child('scope'), errors);
-  const versionsPath = specPath.child('versions');
-  if (spec.versions.filter((version) => version.storage).length !== 1) {
-    errors.push(invalidValue(versionsPath, spec.versions, 'must have exactly one version marked as storage version'));
-  }
-  for (const [index, version] of spec.versions.entries()) {
-    if (version.schema?.openAPIV3Schema === undefined) {
-      const at = versionsPath.index(index).child('schema', 'openAPIV3Schema');
-      errors.push(required(at, 'schemas are required'));
-    }
-  }
-  checkRequired(spec.names.plural, specPath.child('names', 'plural'), errors);
-  checkRequired(spec.names.kind, specPath.child('names', 'kind'), errors);
-  return errors;
 }
