@@ -1,10 +1,25 @@
+import { storageVersions } from '../apiserverinternal/v1alpha1/storage-version.ts';
+import { clusterTrustBundles, clusterTrustBundlesV1alpha1 } from '../certificates/v1beta1/cluster-trust-bundle.ts';
+import { podCertificateRequests } from '../certificates/v1beta1/pod-certificate-request.ts';
+import { leaseCandidates, leaseCandidatesV1alpha2 } from '../coordination/v1beta1/lease-candidate.ts';
 import { ipAddressesV1beta1, serviceCidrsV1beta1 } from '../networking/v1beta1/kinds.ts';
+import { podGroups, workloads } from '../scheduling/v1alpha2/workload-kinds.ts';
 import { volumeAttributesClassesV1beta1 } from '../storage/v1beta1/kinds.ts';
+import { storageVersionMigrations } from '../storagemigration/v1beta1/storage-version-migration.ts';
 import type { KindRules } from './kind.ts';
 
 /** Kinds of alpha and beta versions, which a server only serves when asked to. One line a kind. */
 export const optionalKinds: readonly KindRules[] = [
+  clusterTrustBundles,
+  clusterTrustBundlesV1alpha1,
   ipAddressesV1beta1,
+  leaseCandidates,
+  leaseCandidatesV1alpha2,
+  podCertificateRequests,
+  podGroups,
   serviceCidrsV1beta1,
+  storageVersionMigrations,
+  storageVersions,
   volumeAttributesClassesV1beta1,
+  workloads,
 ];
