@@ -95,6 +95,7 @@ async function optionsOf({ flags, file, clusterCa }: Given, deps: ComponentDeps)
     labels: flags.nodeLabels,
     taints: file.registerWithTaints ?? [],
     rootDirectory: flags.rootDir,
+    logDirectory: '/var/log',
     podLogsDirectory: file.podLogsDir ?? '/var/log/pods',
     clusterDns: flags.clusterDns ?? file.clusterDNS ?? [],
     clusterDomain: flags.clusterDomain ?? file.clusterDomain ?? 'cluster.local',

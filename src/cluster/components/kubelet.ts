@@ -22,6 +22,8 @@ export interface KubeletOptions {
   /** Holds `pods` and, unless `podLogsDirectory` says otherwise, `logs`. */
   readonly rootDirectory: string;
   readonly podLogsDirectory?: string;
+  /** What `/logs/` of the HTTPS port shows. Default: the logs of pods. */
+  readonly logDirectory?: string;
   readonly clusterDns: readonly string[];
   readonly clusterDomain: string;
   readonly cgroupRoot: string;
@@ -96,6 +98,7 @@ export async function runKubelet(
       kubelets: () => [kubelet],
       tls: { cert: certificate, key, clientCa },
       streams: new NetStreams({ clock }),
+      logDirectory: options.logDirectory ?? paths.podLogs,
       auth: new DelegatedAuth({ client, clock, nodeName }),
       clock,
       log,

@@ -5,6 +5,7 @@ import type { Kubelet } from '../kubelet.ts';
 import type { KubeletAnswer, StreamServer, Upgrade } from './answer.ts';
 import { containerOf, HttpProblem, podOf } from './find.ts';
 import { logAnswer } from './logs.ts';
+import { nodeLogAnswer } from './node-logs.ts';
 import { type KubeletRoute, parseRoute } from './routes.ts';
 import { Statistics } from './statistics.ts';
 
@@ -24,6 +25,8 @@ export interface KubeletEndpointOptions {
   readonly kubelets: () => readonly Kubelet[];
   readonly streams: StreamServer;
   readonly clock: Clock;
+  /** What `/logs/` shows. Absent: nothing. */
+  readonly logDirectory?: string;
   /** Logs of containers that have no files. */
   readonly readLog?: (containerId: string) => string | undefined;
 }
@@ -73,6 +76,9 @@ export class KubeletEndpoint {
         const statistics = this.#statisticsOf(kubelets[0]);
         return text(route.what === 'resource' ? await statistics.resourceMetrics() : statistics.kubeletMetrics());
       }
+      case 'nodeLogs':
+        if (this.#options.logDirectory === undefined) throw new HttpProblem(404, '404 page not found');
+        return nodeLogAnswer(this.#options.logDirectory, route.path);
       case 'logs':
         return logAnswer(podOf(kubelets, route.target), {
           container: route.target.container,

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,6 +59,7 @@ beforeAll(async () => {
     kubelets: () => [node.kubelet],
     tls: { ...SERVING_CERTIFICATE, clientCa: TEST_AUTHORITY },
     clock: new RealClock(),
+    logDirectory: join(directory, 'logs'),
     log: silentLogger,
     auth: {
       authenticate: async (token) => (token === 'good' ? { name: 'metrics', groups: [] } : undefined),
@@ -167,6 +168,20 @@ describe('KubeletServer', () => {
       body: 'container not found ("none")',
     });
     expect((await ask('/exec/default/web/main', { as: somebody, upgrade: true })).status).toBe(403);
+  });
+
+  test('lists and serves the files of the log directory, and nothing beside it', async () => {
+    const list = await ask('/logs/', { as: apiServer });
+    expect(list.status).toBe(200);
+    expect(list.body).toContain('<a href="default_web_uid-web/">default_web_uid-web/</a>');
+    expect((await ask('/logs/default_web_uid-web/main', { as: apiServer })).status).toBe(301);
+    const file = await ask('/logs/default_web_uid-web/main/0.log', { as: apiServer });
+    expect(file.body).toContain('stdout F two');
+    await symlink('/etc', join(directory, 'logs/out'));
+    for (const path of ['/logs/none', '/logs/%2e%2e/x', '/logs/..%2fx', '/logs/out/passwd', '/logs/%00']) {
+      expect([400, 404], path).toContain((await ask(path, { as: apiServer })).status);
+    }
+    expect((await ask('/logs/', { token: 'good' })).status).toBe(403);
   });
 
   test('gives usage to autoscalers', async () => {

@@ -5,6 +5,8 @@ export type KubeletRoute =
   | { readonly type: 'runningPods' }
   | { readonly type: 'stats' }
   | { readonly type: 'metrics'; readonly what: 'kubelet' | 'resource' | 'cadvisor' | 'probes' }
+  /** Files of the node's log directory; the path begins with a slash. */
+  | { readonly type: 'nodeLogs'; readonly path: string }
   | { readonly type: 'logs'; readonly target: ContainerTarget }
   | { readonly type: 'exec'; readonly target: ContainerTarget }
   | { readonly type: 'attach'; readonly target: ContainerTarget }
@@ -37,6 +39,8 @@ export function parseRoute(path: string): KubeletRoute | undefined {
       return rest[0] === 'summary' ? { type: 'stats' } : undefined;
     case 'metrics':
       return metricsRoute(rest[0]);
+    case 'logs':
+      return { type: 'nodeLogs', path: `/${rest.join('/')}${rest.length > 0 && path.endsWith('/') ? '/' : ''}` };
     case 'containerLogs': {
       const target = containerTarget(rest, { withUid: false });
       return target === undefined ? undefined : { type: 'logs', target };
@@ -78,6 +82,8 @@ export function actionOf(route: KubeletRoute, method: string): { verb: string; s
     case 'stats':
     case 'metrics':
       return { verb, subresources: [route.type] };
+    case 'nodeLogs':
+      return { verb, subresources: ['log'] };
     case 'pods':
     case 'healthz':
       return { verb, subresources: [route.type, 'proxy'] };
