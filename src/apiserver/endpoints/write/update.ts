@@ -136,7 +136,9 @@ function prepare(call: Call, { next, live, mode }: Pair & { mode: WriteMode }): 
   if (mode.rules === 'object') strategy.prepareForUpdate?.(next, live, context);
   else if (mode.rules === 'status') strategy.prepareForStatusUpdate?.(next, live, context);
   else strategy.subresources?.[mode.subresource]?.prepare?.(next, live, context);
-  const isUnchanged = isSpecEqual(next, live, { withStatus: strategy.statusRaisesGeneration === true });
+  const isUnchanged =
+    isSpecEqual(next, live, { withStatus: strategy.statusRaisesGeneration === true }) &&
+    (strategy.annotationsRaiseGeneration !== true || sameAnnotations(next, live));
   if (strategy.hasGeneration !== true || !mode.raisesGeneration || isUnchanged) return;
   next.metadata.generation = (live.metadata.generation ?? 0) + 1;
 }
