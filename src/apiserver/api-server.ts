@@ -230,7 +230,7 @@ class Server implements ApiServer {
 
   #paths(core: ServerCore, parts: Parts): Handler {
     const health = healthHandler([...this.#ownChecks(), ...(this.#deps.healthChecks ?? [])], core.metrics.health);
-    const discovery = discoveryHandler(core.registry, this.#deps.options?.advertisedAddress ?? '');
+    const discovery = discoveryHandler(core.registry, this.#deps.options?.advertisedAddress ?? '', core.forms);
     const openApi = new OpenApi({
       registry: core.registry,
       schemas: core.schemas,

@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { ResourceRegistry } from '#api/registry/registry.ts';
+import { parseAccept } from '../endpoints/representation/accept.ts';
+import { encodeBody } from '../endpoints/representation/bodies.ts';
+import type { Forms } from '../endpoints/representation/forms.ts';
+import { type Encoding, MEDIA_TYPES } from '../endpoints/representation/negotiate.ts';
 import { type ApiResponse, type Handler, jsonResponse, type RequestContext, textResponse } from '../pipeline/types.ts';
 import { AggregatedDiscovery } from './aggregated.ts';
 import { apiVersionsDocument, groupDocument, groupListDocument, resourceListDocument } from './documents.ts';
@@ -7,36 +11,44 @@ import { apiVersionsDocument, groupDocument, groupListDocument, resourceListDocu
 const AGGREGATED_VERSIONS = ['v2', 'v2beta1'] as const;
 
 /** `/api`, `/apis` and everything below that is not a resource. */
-export function discoveryHandler(registry: ResourceRegistry, serverAddress: string): Handler {
-  const cache = new Map<string, { registered: number; body: Uint8Array; etag: string }>();
+export function discoveryHandler(registry: ResourceRegistry, serverAddress: string, forms: Forms): Handler {
+  const cache = new Map<string, AggregatedBody>();
   const aggregate = new AggregatedDiscovery(registry);
 
-  const aggregated = ({ request }: RequestContext, isLegacy: boolean, version: 'v2' | 'v2beta1'): ApiResponse => {
-    const key = `${isLegacy} ${version}`;
+  const aggregated = async (
+    { request }: RequestContext,
+    isLegacy: boolean,
+    { version, encoding }: AggregatedForm,
+  ): Promise<ApiResponse> => {
+    const key = `${isLegacy} ${version} ${encoding}`;
     const registered = registry.revision;
     let document = cache.get(key);
     if (document?.registered !== registered) {
-      const body = Buffer.from(aggregate.document({ isLegacy, version }));
-      const etag = `"${createHash('sha512').update(body).digest('hex').toUpperCase()}"`;
+      await forms.load(encoding);
+      const text = aggregate.document({ isLegacy, version });
+      // One tag for all encodings: it names what they say.
+      const etag = `"${createHash('sha512').update(text).digest('hex').toUpperCase()}"`;
+      const body =
+        encoding === 'json' ? [Buffer.from(text)] : encodeBody(forms, JSON.parse(text), { encoding, isPretty: false });
       document = { registered, body, etag };
       cache.set(key, document);
     }
     const headers = {
-      'content-type': `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
+      'content-type': `${MEDIA_TYPES[encoding]};g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
       etag: document.etag,
       vary: 'Accept',
       'cache-control': 'public',
     };
     if (request.headers['if-none-match'] === document.etag) return { type: 'bytes', status: 304, headers, body: [] };
-    return { type: 'bytes', status: 200, headers, body: [document.body] };
+    return { type: 'bytes', status: 200, headers, body: document.body };
   };
 
   return (context) => {
     const parts = context.info.path.split('/').filter((part) => part !== '');
     const isLegacy = parts[0] === 'api';
     if (parts.length === 1) {
-      const version = aggregatedVersion(context.request.headers['accept'] ?? '');
-      if (version !== undefined) return Promise.resolve(aggregated(context, isLegacy, version));
+      const form = aggregatedForm(context.request.headers['accept'] ?? '', forms.encodings);
+      if (form !== undefined) return aggregated(context, isLegacy, form);
       const document = isLegacy ? apiVersionsDocument(serverAddress) : groupListDocument(registry);
       return Promise.resolve(jsonResponse(200, document, { vary: 'Accept' }));
     }
@@ -50,14 +62,28 @@ export function discoveryHandler(registry: ResourceRegistry, serverAddress: stri
   };
 }
 
-/** The first aggregated form that stands in the header before plain JSON. */
-function aggregatedVersion(accept: string): 'v2' | 'v2beta1' | undefined {
-  for (const range of accept.split(',')) {
-    const parameters = new Set(range.split(';').map((part) => part.trim()));
-    if (!parameters.has('application/json') && !parameters.has('*/*')) continue;
-    if (!parameters.has('as=APIGroupDiscoveryList') || !parameters.has('g=apidiscovery.k8s.io')) return undefined;
-    const version = AGGREGATED_VERSIONS.find((known) => parameters.has(`v=${known}`));
-    if (version !== undefined) return version;
+interface AggregatedForm {
+  readonly version: 'v2' | 'v2beta1';
+  readonly encoding: Encoding;
+}
+
+interface AggregatedBody {
+  readonly registered: number;
+  readonly body: readonly Uint8Array[];
+  readonly etag: string;
+}
+
+/** The first aggregated form that stands in the header before a plain one. */
+function aggregatedForm(accept: string, encodings: readonly Encoding[]): AggregatedForm | undefined {
+  for (const { type, parameters } of parseAccept(accept)) {
+    const isAny = type === '*/*' || type === 'application/*';
+    const encoding = encodings.find((known) => isAny || MEDIA_TYPES[known] === type);
+    if (encoding === undefined) continue;
+    const as = parameters.get('as');
+    if (as === undefined) return undefined;
+    if (as !== 'APIGroupDiscoveryList' || parameters.get('g') !== 'apidiscovery.k8s.io') continue;
+    const version = AGGREGATED_VERSIONS.find((known) => parameters.get('v') === known);
+    if (version !== undefined) return { version, encoding };
   }
   return undefined;
 }

@@ -247,6 +247,13 @@ describe('negotiation', () => {
     expect(codec.decodeObject(groups.body)).toMatchObject({ kind: 'APIGroupList', apiVersion: 'v1' });
     const resources = await read({ path: '/api/v1', accept });
     expect(codec.decodeObject(resources.body)).toMatchObject({ kind: 'APIResourceList', groupVersion: 'v1' });
+    const form = 'g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+    const all = await read({ path: '/apis', accept: `${PROTOBUF};${form},application/json;${form},application/json` });
+    expect(all.type).toBe(`${PROTOBUF};${form}`);
+    const json = await read({ path: '/apis', accept: `application/json;${form},application/json` });
+    const { items } = JSON.parse(json.body.toString());
+    expect(codec.decodeObject(all.body)).toMatchObject({ kind: 'APIGroupDiscoveryList', items });
+    expect((await read({ path: '/apis', accept: 'text/html' })).status).toBe(406);
     expect((await read({ path: '/version', accept })).type).toBe('application/json');
   });
 
