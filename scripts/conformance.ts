@@ -2,11 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { officialTests, type OfficialTest } from '../test/conformance/support/official-tests.ts';
+import { runSabotage } from './conformance-sabotage.ts';
 
 /**
  * Runs the conformance tests against a cluster and counts: how many of the official names have a test that passes, by
  * group and by special interest group. `npm run conformance -- --kubeconfig FILE`; without a file, a cluster is started.
- * `--report FILE` only counts an earlier run's results; `--filter TEXT` runs the tests whose name has it.
+ * `--report FILE` only counts an earlier run's results; `--filter TEXT` runs the tests whose name has it; `--missing`
+ * lists the official names that no test carries. `--sabotage` breaks one behaviour of the server at a time and demands
+ * that a test notices.
  */
 interface VitestReport {
   readonly testResults: readonly { readonly assertionResults: readonly { title: string; status: string }[] }[];
@@ -14,7 +17,9 @@ interface VitestReport {
 
 const REPORT = join('.cache', 'test-reports', 'conformance.json');
 
-main();
+if (process.argv.includes('--sabotage'))
+  process.exitCode = await runSabotage(option('--kubeconfig'), option('--filter'));
+else main();
 
 function main(): void {
   const kubeconfig = option('--kubeconfig');
@@ -34,6 +39,10 @@ function main(): void {
   const tests = officialTests();
   print('group', tests, passed, ({ group }) => group);
   print('sig', tests, passed, ({ sig }) => sig);
+  if (process.argv.includes('--missing')) {
+    const known = new Set(results.map(({ title }) => title));
+    for (const { name, group } of tests) if (!known.has(name)) console.log(`missing (${group}): ${name}`);
+  }
   for (const title of failed) console.log(`failed: ${title}`);
   console.log(
     `conformance: ${tests.filter(({ name }) => passed.has(name)).length}/${tests.length} official tests pass`,

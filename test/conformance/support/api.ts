@@ -1,4 +1,4 @@
-import { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { Agent as PlainAgent, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { type Collection, collectionOf } from './collection.ts';
 import type { Connection } from './kubeconfig.ts';
@@ -50,12 +50,14 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** A client of any Kubernetes API server: HTTPS and JSON, and nothing that it would share with the server. */
 export class Api {
   readonly #connection: Connection;
-  readonly #agent: Agent;
+  readonly #agent: Agent | PlainAgent;
   readonly #watches = new Set<Watch>();
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
+    // A proxy in front of the cluster may do without TLS.
+    const options = { keepAlive: true, maxSockets: SOCKETS_MAX };
+    this.#agent = connection.server.protocol === 'http:' ? new PlainAgent(options) : new Agent(options);
   }
 
   get server(): URL {
@@ -122,7 +124,8 @@ export class Api {
   #open(init: RequestOptions, bytes: Buffer | undefined): Promise<IncomingMessage> {
     const { server, ca, cert, key, token, isInsecure } = this.#connection;
     return new Promise((resolve, reject) => {
-      const request = httpsRequest(
+      const send = server.protocol === 'http:' ? httpRequest : httpsRequest;
+      const request = send(
         {
           agent: this.#agent,
           ...init,

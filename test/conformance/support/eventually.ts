@@ -1,3 +1,5 @@
+import { patienceMs } from './patience.ts';
+
 const TIMEOUT_MS = 60_000;
 const FIRST_PAUSE_MS = 10;
 const PAUSE_MS_MAX = 250;
@@ -9,7 +11,7 @@ export async function eventually<T>(
   isDone: (value: T) => boolean = () => true,
   timeoutMs: number = TIMEOUT_MS,
 ): Promise<T> {
-  const deadline = performance.now() + timeoutMs;
+  const deadline = performance.now() + patienceMs(timeoutMs);
   let last = 'nothing';
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(PAUSE_MS_MAX, pauseMs * 2)) {
     try {

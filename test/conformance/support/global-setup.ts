@@ -1,16 +1,11 @@
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { startOwnCluster } from './own-cluster.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
     kubeconfig: string;
   }
 }
-
-const ROOT = join(import.meta.dirname, '..', '..', '..');
 
 /** The cluster under test: the one that `TIPHYS_CONFORMANCE_KUBECONFIG` names, else one of our own, gone afterwards. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -19,35 +14,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide('kubeconfig', given);
     return () => Promise.resolve();
   }
-  if (!existsSync(join(ROOT, 'dist', 'cli.mjs'))) await run('scripts/setup.mjs', 'build');
-  const directory = mkdtempSync(join(tmpdir(), 'tiphys-conformance-'));
-  const kubeconfig = join(directory, 'kubeconfig');
-  const where = ['--data-dir', join(directory, 'data')];
-  const remove = async () => {
-    await run('bin/tiphys.mjs', 'delete', ...where);
-    rmSync(directory, { recursive: true, force: true });
-  };
-  try {
-    const kind = ['--runtime', 'simulated', '--nodes', '2', '--port', '0'];
-    await run('bin/tiphys.mjs', 'up', '--detach', '--kubeconfig', kubeconfig, ...kind, ...where);
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+  const { kubeconfig, remove } = await startOwnCluster();
   project.provide('kubeconfig', kubeconfig);
   return remove;
-}
-
-function run(...args: string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    child.stdout.on('data', (text: Buffer) => (output += text.toString()));
-    child.stderr.on('data', (text: Buffer) => (output += text.toString()));
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0) resolve();
-      else reject(new Error(`node ${args.join(' ')}: exit code ${code}\n${output}`));
-    });
-  });
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { KubeObject } from './kinds.ts';
+import { patienceMs } from './patience.ts';
 
 export interface WatchEvent<T> {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
@@ -27,7 +28,7 @@ export class Watch<T extends KubeObject = KubeObject> {
   }
 
   /** The next event; fails where none comes in time. */
-  async next(timeoutMs: number = EVENT_TIMEOUT_MS): Promise<WatchEvent<T>> {
+  async next(timeoutMs: number = patienceMs(EVENT_TIMEOUT_MS)): Promise<WatchEvent<T>> {
     const event = await this.nextWithin(timeoutMs);
     if (event === undefined) throw new Error(`no event in ${timeoutMs} ms: ${this.#title}`);
     return event;
@@ -51,7 +52,10 @@ export class Watch<T extends KubeObject = KubeObject> {
   }
 
   /** Skips to the first event that satisfies. */
-  async until(isWanted: (event: WatchEvent<T>) => boolean, timeoutMs = EVENT_TIMEOUT_MS): Promise<WatchEvent<T>> {
+  async until(
+    isWanted: (event: WatchEvent<T>) => boolean,
+    timeoutMs = patienceMs(EVENT_TIMEOUT_MS),
+  ): Promise<WatchEvent<T>> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const event = await this.next(Math.max(0, deadline - performance.now()));
