@@ -1,3 +1,4 @@
+import type { ResourceRegistry } from '#api/registry/registry.ts';
 import type { ResourceDefinition } from '#api/registry/resource.ts';
 import { ByteSlab } from '#machinery/codec/byte-slab.ts';
 import { isEnvelope } from '#machinery/codec/protobuf/envelope.ts';
@@ -34,6 +35,8 @@ export interface HubDeps {
   readonly log: Logger;
   /** How values are read that a stock API server wrote as protobuf. */
   readonly protobuf?: ProtobufSource;
+  /** Whose defaults such objects get. */
+  readonly registry?: Pick<ResourceRegistry, 'byKind'>;
 }
 
 /** Feeds the watch caches of all resources from one subscription to the store, and wakes their watchers. */
@@ -66,11 +69,17 @@ export class WatchHub {
   #isClosed = false;
   #failure: Error | undefined;
 
-  constructor({ store, executor, log, protobuf }: HubDeps) {
+  constructor({ store, executor, log, protobuf, registry }: HubDeps) {
     this.store = store;
     this.executor = executor;
     this.#log = log;
-    this.#values = new StoredValues(protobuf === undefined ? undefined : new ProtobufForms(protobuf));
+    this.#values = new StoredValues({
+      forms: protobuf === undefined ? undefined : new ProtobufForms(protobuf),
+      applyDefaults: (object) => {
+        const [version = '', group = ''] = object.apiVersion.split('/').toReversed();
+        registry?.byKind(group, version, object.kind)?.strategy.applyDefaults?.(object);
+      },
+    });
   }
 
   /** Every write up to this revision is in the caches. */

@@ -17,10 +17,12 @@ const CLOSE_BRACE = 0x7d;
  */
 export class StoredValues {
   readonly #forms: ProtobufForms | undefined;
+  readonly #applyDefaults: (object: KubeObject) => void;
   #codec: ProtobufCodec | undefined;
 
-  constructor(forms: ProtobufForms | undefined) {
-    this.#forms = forms;
+  constructor(init: { forms: ProtobufForms | undefined; applyDefaults: (object: KubeObject) => void }) {
+    this.#forms = init.forms;
+    this.#applyDefaults = init.applyDefaults;
   }
 
   /** Makes `encodedOf` ready for protobuf values. */
@@ -30,11 +32,17 @@ export class StoredValues {
 
   /** Throws where the value is no object that can be read, such as an encrypted one. */
   encodedOf(value: Uint8Array): EncodedObject {
-    if (isEnvelope(value)) return encodeObject(this.#decodeProtobuf(value));
+    if (isEnvelope(value)) return this.#encode(this.#decodeProtobuf(value));
     const encoded = hasOwnHead(value) ? locateEncoded(value) : undefined;
     if (encoded !== undefined && isOwnLayout(encoded)) return encoded;
     const { value: object } = decodeJson(value);
     if (!isObject(object)) throw new Error('the stored value is no API object');
+    return this.#encode(object);
+  }
+
+  /** As upstream decodes what it stored: with the defaults of today, which another release may not have known. */
+  #encode(object: KubeObject): EncodedObject {
+    this.#applyDefaults(object);
     return encodeObject(object);
   }
 

@@ -1,5 +1,6 @@
 import { CONFIG_MAPS } from '#api/generated/resources.ts';
 import type { ConfigMap } from '#api/generated/types.ts';
+import type { ProtobufSource } from '#apiserver/protobuf-forms.ts';
 import { startTestServer, type TestServer } from '#apiserver/testing/test-server.ts';
 import type { Client } from '#client/client.ts';
 import { RealClock } from '#machinery/clock/real-clock.ts';
@@ -14,12 +15,15 @@ const NAMESPACE = 'default';
 /** An API server of its own, with a store of its own, on these members of etcd. */
 export async function startServerOn(
   endpoints: readonly string[],
-  options: { prefix?: string } = {},
+  options: { prefix?: string; protobuf?: ProtobufSource } = {},
 ): Promise<TestServer> {
   const [clock, random] = [new RealClock(), new SystemRandom()];
   const store = await openEtcdStore({ endpoints, prefix: options.prefix ?? '/registry' }, { clock, random });
   const executor = new RealExecutor();
-  const server = await startTestServer(executor, { store });
+  const server = await startTestServer(executor, {
+    store,
+    ...(options.protobuf === undefined ? {} : { protobuf: options.protobuf }),
+  });
   const close = async () => {
     await server.close();
     await store.close();

@@ -1,0 +1,196 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { CONFIG_MAPS, PODS, SERVICES } from '#api/generated/resources.ts';
+import type { ConfigMap } from '#api/generated/types.ts';
+import { protobufMessageOf, protobufTable } from '#api/schema/protobuf.ts';
+import type { TestServer } from '#apiserver/testing/test-server.ts';
+import { ProtobufCodec } from '#machinery/codec/protobuf/codec.ts';
+import { StatusError } from '#machinery/errors/status-error.ts';
+import { EtcdCluster, missingEtcd } from '#store/etcd/testing/etcd-process.ts';
+import { eventually } from '../support/eventually.ts';
+import { startServerOn } from './support/servers.ts';
+
+const missing = missingEtcd();
+const skipped = missing === undefined ? '' : ` (skipped: ${missing})`;
+const NAMESPACE = 'default';
+
+describe.skipIf(missing !== undefined)(`one member of etcd that fails${skipped}`, () => {
+  let cluster: EtcdCluster | undefined;
+  let server: TestServer | undefined;
+
+  afterEach(async () => {
+    await server?.close();
+    await cluster?.[Symbol.asyncDispose]();
+    [server, cluster] = [undefined, undefined];
+  });
+
+  async function start(flags: readonly string[] = []): Promise<{ etcd: EtcdCluster; api: TestServer }> {
+    cluster = await EtcdCluster.start({ flags });
+    server = await startServerOn(cluster.endpoints);
+    return { etcd: cluster, api: server };
+  }
+
+  test('no acknowledged write is lost when it is killed while they come, and the server goes on by itself', async () => {
+    const { etcd, api } = await start();
+    const [member] = etcd.members;
+    const acknowledged = new Map<string, string>();
+    let isOver = false;
+    const writer = async (index: number) => {
+      for (let turn = 0; !isOver; turn++) {
+        const name = `cm-${index}-${turn}`;
+        try {
+          const created = await api.client.create(CONFIG_MAPS, configMap(name, { value: 'x' }));
+          acknowledged.set(name, created.metadata.resourceVersion ?? '');
+        } catch (error) {
+          if (!(error instanceof StatusError) || error.code < 500) throw error;
+        }
+      }
+    };
+    const writers = Array.from({ length: 8 }, (_, index) => writer(index));
+    for (let kill = 0; kill < 3; kill++) {
+      const before = acknowledged.size;
+      await eventually(
+        'writes go on',
+        async () => acknowledged.size,
+        (size) => size > before + 50,
+        { everyMs: 20 },
+      );
+      await member?.stop('SIGKILL');
+      member?.start();
+      await member?.ready();
+    }
+    isOver = true;
+    await Promise.all(writers);
+    const { items } = await api.client.list(CONFIG_MAPS, { namespace: NAMESPACE });
+    const found = new Map(items.map(({ metadata }) => [metadata.name, metadata.resourceVersion]));
+    for (const [name, version] of acknowledged) expect(found.get(name), name).toBe(version);
+    expect(await readyz(api)).toContain('ok');
+  });
+
+  test('while it is silent or gone, requests fail in bounded time and /readyz names etcd', async () => {
+    const { etcd, api } = await start();
+    const [member] = etcd.members;
+    await api.client.create(CONFIG_MAPS, configMap('a', {}));
+    member?.signal('SIGSTOP');
+    const frozen = await failures(api);
+    expect(frozen).toEqual({ read: 504, write: 504, ready: 500 });
+    member?.signal('SIGCONT');
+    await eventually(
+      'reads work again',
+      () => api.client.get(CONFIG_MAPS, name('a')),
+      () => true,
+    );
+    await member?.stop();
+    expect(await failures(api)).toEqual({ read: 503, write: 503, ready: 500 });
+    const stale = await api.client.list(CONFIG_MAPS, { namespace: NAMESPACE, resourceVersion: '0' });
+    expect(stale.items).not.toHaveLength(0);
+    member?.start();
+    await eventually(
+      'reads work again',
+      () => api.client.get(CONFIG_MAPS, name('a')),
+      () => true,
+    );
+    await eventually(
+      'it is ready again',
+      () => readyz(api),
+      (text) => text === 'ok',
+    );
+  });
+
+  test("without space writes are refused in etcd's words and reads work", async () => {
+    const { api } = await start(['--quota-backend-bytes=1000000']);
+    const text = 'x'.repeat(200_000);
+    let refusal: unknown;
+    for (let index = 0; index < 12 && refusal === undefined; index++) {
+      await api.client.create(CONFIG_MAPS, configMap(`big-${index}`, { text })).catch((error: unknown) => {
+        refusal = error;
+      });
+    }
+    expect(refusal).toMatchObject({ code: 500 });
+    expect(String(refusal)).toContain('etcdserver: mvcc: database space exceeded');
+    expect((await api.client.get(CONFIG_MAPS, name('big-0'))).data?.['text']).toBe(text);
+  });
+
+  test('a request that is too large for it is refused with 413', async () => {
+    const { api } = await start(['--max-request-bytes=100000']);
+    const error = await api.client.create(CONFIG_MAPS, configMap('big', { text: 'x'.repeat(200_000) })).catch(String);
+    expect(error).toContain('etcdserver: request is too large');
+  });
+
+  test('values of a stock API server are read, in JSON and in protobuf, and can be changed', async () => {
+    cluster = await EtcdCluster.start();
+    const codec = new ProtobufCodec({ table: await protobufTable(), messageOf: protobufMessageOf });
+    const pod = {
+      kind: 'Pod',
+      apiVersion: 'v1',
+      metadata: { name: 'p', namespace: NAMESPACE, uid: 'u1', creationTimestamp: '2026-01-01T00:00:00Z' },
+    };
+    const container = { name: 'c', image: 'i', ports: [{ containerPort: 80, protocol: 'TCP' }] };
+    const spec = { containers: [container], nodeName: 'n', terminationGracePeriodSeconds: 30 };
+    const service =
+      '{"apiVersion":"v1","kind":"Service","metadata":{"managedFields":[{"manager":"m"}],"name":"s","namespace":"default",' +
+      '"resourceVersion":"7","uid":"u2"},"spec":{"type":"ClusterIP","clusterIP":"None","ports":[{"port":80}]}}\n';
+    await using raw = await rawStore(cluster);
+    const values: [string, Uint8Array][] = [
+      ['/registry/pods/default/p', codec.encodeObject({ ...pod, spec, status: { phase: 'Running' } })],
+      ['/registry/services/specs/default/s', Buffer.from(service)],
+    ];
+    for (const [key, value] of values) await raw.commit({ key, value, expectedRevision: 0 });
+    server = await startServerOn(cluster.endpoints, {
+      protobuf: { table: protobufTable, messageOf: protobufMessageOf },
+    });
+    const read = await server.client.get(PODS, { name: 'p', namespace: NAMESPACE });
+    expect(read).toMatchObject({ metadata: { name: 'p', uid: 'u1' }, spec, status: { phase: 'Running' } });
+    // What a release did not know is as if it had said nothing.
+    expect(read.spec).toMatchObject({ dnsPolicy: 'ClusterFirst', schedulerName: 'default-scheduler' });
+    expect(read.metadata.resourceVersion).toMatch(/^\d+$/);
+    const stored = await server.client.get(SERVICES, { name: 's', namespace: NAMESPACE });
+    expect(stored.metadata).toMatchObject({ uid: 'u2', managedFields: [{ manager: 'm' }] });
+    expect(stored.metadata.resourceVersion).not.toBe('7');
+    // Written by the other server while this one runs.
+    const late = codec.encodeObject({ ...pod, metadata: { ...pod.metadata, name: 'late', uid: 'u3' }, spec });
+    await raw.commit({ key: '/registry/pods/default/late', value: late, expectedRevision: 0 });
+    expect(await server.client.get(PODS, { name: 'late', namespace: NAMESPACE })).toMatchObject({ spec });
+    const patch = { type: 'merge' as const, body: { metadata: { labels: { a: 'b' } } } };
+    const changed = await server.client.patch(PODS, { name: 'p', namespace: NAMESPACE }, patch);
+    expect(changed.metadata.labels).toEqual({ a: 'b' });
+  });
+});
+
+function configMap(mapName: string, data: Record<string, string>): ConfigMap {
+  return { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: mapName, namespace: NAMESPACE }, data };
+}
+
+function name(of: string): { name: string; namespace: string } {
+  return { name: of, namespace: NAMESPACE };
+}
+
+async function rawStore({ endpoints }: EtcdCluster) {
+  const { openEtcdStore } = await import('#store/etcd/etcd-store.ts');
+  const { RealClock } = await import('#machinery/clock/real-clock.ts');
+  const { SystemRandom } = await import('#machinery/random/system-random.ts');
+  return openEtcdStore({ endpoints, prefix: '/registry' }, { clock: new RealClock(), random: new SystemRandom() });
+}
+
+async function readyz(api: TestServer): Promise<string> {
+  const { body } = await api.client.raw({ method: 'GET', path: '/readyz' });
+  return Buffer.from(body).toString();
+}
+
+/** The codes with which a read, a write and the readiness check fail; each within its bound. */
+async function failures(api: TestServer): Promise<{ read: number; write: number; ready: number }> {
+  const codeOf = async (request: Promise<unknown>, limitMs: number): Promise<number> => {
+    const startedAt = performance.now();
+    const code = await request.then(
+      () => 200,
+      (error: unknown) => (error instanceof StatusError ? error.code : 0),
+    );
+    expect(performance.now() - startedAt).toBeLessThan(limitMs);
+    return code;
+  };
+  const [read, write, ready] = await Promise.all([
+    codeOf(api.client.get(CONFIG_MAPS, name('a')), 8_000),
+    codeOf(api.client.create(CONFIG_MAPS, configMap('b', {})), 13_000),
+    codeOf(readyz(api), 4_000),
+  ]);
+  return { read, write, ready };
+}
