@@ -1,6 +1,8 @@
 import type { ResourceDefinition } from '#api/registry/resource.ts';
 import { serviceUnavailable } from '#machinery/errors/status-error.ts';
 import { CustomResources } from './custom/custom-resources.ts';
+import { WebhookConverter } from './custom/webhook-converter.ts';
+import { WebhookClient } from './webhook/webhook-client.ts';
 import { discoveryHandler } from './discovery/discovery.ts';
 import { dispatcher, pageNotFound } from './endpoints/dispatch.ts';
 import { Forms } from './endpoints/representation/forms.ts';
@@ -78,6 +80,7 @@ class Server implements ApiServer {
   readonly #protobuf: ProtobufForms | undefined;
   readonly #forms: Forms;
   readonly #handler: Handler;
+  readonly #webhooks: WebhookClient;
   readonly #custom: CustomResources | undefined;
   #inFlight = 0;
   #whenIdle: (() => void) | undefined;
@@ -113,6 +116,10 @@ class Server implements ApiServer {
       writeHooks: fromParts(deps.writeHooks ?? new Map(), parts),
       storageOf: (definition) => this.#storageOf(definition),
     };
+    this.#webhooks = new WebhookClient({
+      view: (group, resource) => parts.view(group, resource),
+      executor: deps.executor,
+    });
     this.#custom = this.#customResources(parts);
     const special = fromParts(deps.special ?? new Map<string, Handler>(), parts);
     this.#handler = compose(this.#stages(core, parts), dispatcher(core, { special, paths: this.#paths(core, parts) }));
@@ -138,6 +145,7 @@ class Server implements ApiServer {
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#custom?.close();
+    this.#webhooks.close();
     this.#hub.close();
     if (this.#inFlight === 0) return;
     await new Promise<void>((resolve) => {
@@ -156,6 +164,8 @@ class Server implements ApiServer {
       hub: this.#hub,
       definitions: parts.view('apiextensions.k8s.io', 'customresourcedefinitions'),
       client: parts.clientFor(SERVER_ITSELF),
+      webhookConverter: (crd) =>
+        new WebhookConverter({ crd, webhooks: this.#webhooks, uuid: () => executor.random.uuid() }),
     });
   }
 
