@@ -59,7 +59,7 @@ export interface EnvironmentSettings {
 }
 
 export interface CompileOptions {
-  /** The types that the expression may have; `dyn` is always admitted. */
+  /** The types that the expression may have: exactly one of these, so `dyn` only where it is listed. */
   readonly expectedTypes?: readonly CelType[];
 }
 
@@ -220,7 +220,7 @@ function failed(type: CelIssue['type'], message: string): CompileResult {
 }
 
 function unexpectedType(type: CelType, expected: readonly CelType[]): string | undefined {
-  if (expected.length === 0 || type.kind === 'dyn') return undefined;
+  if (expected.length === 0) return undefined;
   if (expected.some(({ display }) => display === type.display)) return undefined;
   const names = expected.map(({ display }) => display);
   return names.length === 1 ? `must evaluate to ${names[0]}` : `must evaluate to one of [${names.join(' ')}]`;

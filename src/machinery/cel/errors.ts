@@ -41,7 +41,7 @@ function displayText(issue: CelIssue, source: string): string {
   const title = `ERROR: <input>:${issue.line}:${issue.column + 1}: ${issue.message}`;
   const line = snippet(source, issue.line);
   if (line === undefined) return title;
-  const characters = [...line.replaceAll('\t', ' ')];
+  const characters = Array.from(line.replaceAll('\t', ' '));
   if (characters.length > SNIPPET_LENGTH_MAX) return title;
   const before = characters.slice(0, issue.column).map((character) => (isWide(character) ? '\uff0e' : '.'));
   const marked = characters[issue.column];

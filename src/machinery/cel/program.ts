@@ -61,7 +61,8 @@ export class CelProgram {
     activation: Readonly<Record<string, unknown>>,
     options: EvaluateOptions = {},
   ): Evaluation | { readonly error: CelError; readonly cost: number } {
-    const slots = new Array<unknown>(this.#slotCount);
+    const slots: unknown[] = [];
+    slots.length = this.#slotCount;
     for (const { name, slot, convert } of this.#variables) {
       const value = Object.hasOwn(activation, name) ? activation[name] : undefined;
       slots[slot] = convert === undefined || value === undefined || value === null ? value : convert(value);

@@ -83,7 +83,7 @@ function parseError(text: string, reason: string): string {
 
 /** Go's `url.ParseRequestURI`: an absolute URI or an absolute path. The reason where the text is none. */
 function parseRequestUri(text: string): UrlParts | string {
-  if (/[\u0000-\u001f\u007f]/.test(text)) return 'net/url: invalid control character in URL';
+  if (hasControlCharacter(text)) return 'net/url: invalid control character in URL';
   if (text === '') return 'empty url';
   const schemeMatch = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text);
   if (schemeMatch === null && text.startsWith(':')) return 'missing protocol scheme';
@@ -107,6 +107,10 @@ function parseRequestUri(text: string): UrlParts | string {
   const badEscape = invalidEscape(rest);
   if (badEscape !== undefined) return `invalid URL escape ${JSON.stringify(badEscape)}`;
   return { text, scheme, host, path: rest, query };
+}
+
+function hasControlCharacter(text: string): boolean {
+  return Array.from(text).some((character) => character < ' ' || character === '\u007f');
 }
 
 function parseAuthority(authority: string): { host: string } | { error: string } {

@@ -1,4 +1,5 @@
 import { fail } from '../errors.ts';
+import { codePointCount } from '../syntax/source.ts';
 import { DYN, INT, listType, STRING } from '../types/type.ts';
 import type { CelLibrary } from '../environment.ts';
 import { declare, type FunctionDeclaration, type Implementation, member, overload } from './declaration.ts';
@@ -79,7 +80,7 @@ function joining(): FunctionDeclaration[] {
 }
 
 function charAt(text: string, index: number | bigint): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   const at = Number(index);
   if (at < 0 || at > characters.length) fail(`index out of range: ${index}`);
   return characters[at] ?? '';
@@ -88,27 +89,27 @@ function charAt(text: string, index: number | bigint): string {
 function indexOf(text: string, part: string, offset: number | bigint = 0): number {
   const from = Number(offset);
   if (from < 0) fail(`index out of range: ${offset}`);
-  const characters = [...text];
+  const characters = Array.from(text);
   if (part === '') return Math.min(from, characters.length);
   if (from >= characters.length) return -1;
   const start = characters.slice(0, from).join('').length;
   const found = text.indexOf(part, start);
-  return found === -1 ? -1 : from + [...text.slice(start, found)].length;
+  return found === -1 ? -1 : from + codePointCount(text.slice(start, found));
 }
 
 function lastIndexOf(text: string, part: string, offset?: number | bigint): number {
-  const characters = [...text];
+  const characters = Array.from(text);
   if (offset === undefined) {
     if (part === '') return characters.length;
     const found = text.lastIndexOf(part);
-    return found === -1 ? -1 : [...text.slice(0, found)].length;
+    return found === -1 ? -1 : codePointCount(text.slice(0, found));
   }
   const from = Number(offset);
   if (from < 0) fail(`index out of range: ${offset}`);
   if (part === '') return Math.min(from, characters.length);
   if (from >= characters.length) return -1;
   const found = text.lastIndexOf(part, characters.slice(0, from).join('').length);
-  return found === -1 ? -1 : [...text.slice(0, found)].length;
+  return found === -1 ? -1 : codePointCount(text.slice(0, found));
 }
 
 /** Go's white space, which is Unicode's. */
@@ -119,7 +120,7 @@ function trim(text: string): string {
 function replace(text: string, from: string, to: string, limit: number | bigint = -1): string {
   const count = Number(limit);
   if (count === 0 || from === to) return text;
-  const pieces = from === '' ? ['', ...text, ''] : text.split(from);
+  const pieces = from === '' ? ['', ...Array.from(text), ''] : text.split(from);
   const isAll = count < 0 || count >= pieces.length - 1;
   const replaced = isAll ? pieces.length - 1 : count;
   if (text.length + replaced * to.length > TEXT_LENGTH_MAX) fail('string too long');
@@ -131,13 +132,13 @@ function replace(text: string, from: string, to: string, limit: number | bigint 
 function split(text: string, separator: string, limit: number | bigint = -1): string[] {
   const count = Number(limit);
   if (count === 0) return [];
-  const pieces = separator === '' ? [...text] : text.split(separator);
+  const pieces = separator === '' ? Array.from(text) : text.split(separator);
   if (count < 0 || pieces.length <= count) return pieces;
   return [...pieces.slice(0, count - 1), pieces.slice(count - 1).join(separator)];
 }
 
 function substring(text: string, start: number | bigint, end?: number | bigint): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   const from = Number(start);
   const to = end === undefined ? characters.length : Number(end);
   if (end !== undefined && from > to) fail(`invalid substring range. start: ${start}, end: ${end}`);
@@ -156,7 +157,7 @@ function join(texts: readonly unknown[], separator = ''): string {
 }
 
 function reverse(text: string): string {
-  return [...text].reverse().join('');
+  return Array.from(text).reverse().join('');
 }
 
 const QUOTED: Readonly<Record<string, string>> = {
@@ -173,6 +174,6 @@ const QUOTED: Readonly<Record<string, string>> = {
 
 /** The text in double quotes with its control characters escaped. */
 function quote(text: string): string {
-  const escaped = text.toWellFormed().replaceAll(/[\u0007\b\f\n\r\t\v\\"]/g, (character) => QUOTED[character] ?? '');
-  return `"${escaped}"`;
+  const escaped = Array.from(text.toWellFormed(), (character) => QUOTED[character] ?? character);
+  return `"${escaped.join('')}"`;
 }

@@ -5,7 +5,8 @@ import { isMapLike, mapGet } from '../values/maps.ts';
 import { exactValue, isInt, isNumeric } from '../values/numbers.ts';
 import { typeOf } from '../values/type-of.ts';
 import { CelOptional } from '../values/value.ts';
-import { type CompileContext, keyText, NO_ROOT_COST } from './context.ts';
+import { type CompileContext, NO_ROOT_COST } from './context.ts';
+import { keyText } from '../values/key-text.ts';
 import { charge, SELECT_COST, type Step } from './frame.ts';
 
 /** How a value of a field is read from its object; undefined where the field is not there. */

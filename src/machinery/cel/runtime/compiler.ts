@@ -15,7 +15,8 @@ import { CelOptional } from '../values/value.ts';
 import { compileIndex, compileOptionalSelect, compileSelect } from './attributes.ts';
 import { compileCall } from './calls.ts';
 import { compileComprehension } from './comprehensions.ts';
-import { type CompileContext, type CompilerOptions, keyText, NO_ROOT_COST } from './context.ts';
+import { type CompileContext, type CompilerOptions, NO_ROOT_COST } from './context.ts';
+import { keyText } from '../values/key-text.ts';
 import { charge, type Frame, LIST_COST, MAP_COST, SELECT_COST, type Step, STRUCT_COST } from './frame.ts';
 import { compileOperator } from './operators.ts';
 

@@ -7,7 +7,8 @@ import {
   OPERATORS,
 } from '../syntax/ast.ts';
 import { CelMap, isMapLike, mapGet, mapKeys } from '../values/maps.ts';
-import { type CompileContext, keyText } from './context.ts';
+import { type CompileContext } from './context.ts';
+import { keyText } from '../values/key-text.ts';
 import { charge, type Frame, LIST_COST, MAP_COST, SELECT_COST, type Step } from './frame.ts';
 import { absorbable } from './operators.ts';
 

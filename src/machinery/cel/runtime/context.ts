@@ -1,7 +1,6 @@
 import type { CheckedExpression } from '../checker/checked.ts';
 import type { CallCosts } from '../cost/actual.ts';
 import type { Expression } from '../syntax/ast.ts';
-import { toText } from '../values/convert.ts';
 import type { Step } from './frame.ts';
 
 export interface CompilerOptions {
@@ -26,13 +25,4 @@ export interface CompileContext {
   newSlot(): number;
   /** Compiles within a scope of local variables, which are read by the given steps. */
   withScope<T>(scope: ReadonlyMap<string, Step>, compile: () => T): T;
-}
-
-/** A key as messages show it. */
-export function keyText(key: unknown): string {
-  try {
-    return toText(key);
-  } catch {
-    return String(key);
-  }
 }

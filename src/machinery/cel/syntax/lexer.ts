@@ -110,7 +110,9 @@ function unrecognized(source: string, offset: number): string {
   const character = source[offset] ?? '';
   if (character === '"' || character === "'") return unfinishedString(source, offset);
   if (character === '&' || character === '|' || character === '=') {
-    return [...source.slice(offset, offset + 3)].slice(0, 2).join('');
+    return Array.from(source.slice(offset, offset + 3))
+      .slice(0, 2)
+      .join('');
   }
   return String.fromCodePoint(source.codePointAt(offset) ?? 0);
 }
