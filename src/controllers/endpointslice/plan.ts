@@ -4,9 +4,8 @@ import type { KubeObject } from '#machinery/meta/types.ts';
 import { HEADLESS_LABEL, isHeadless, LAST_CHANGE_TRIGGER_TIME } from '../endpoints/pod-addresses.ts';
 import { controllerReference } from '../shared/ownership.ts';
 import { type AddressType, addressTypesOf, desiredGroups, type EndpointGroup, groupKey } from './desired.ts';
+import { MANAGED_BY_LABEL, SERVICE_NAME_LABEL, type SlicePlan } from '../shared/managed-slices.ts';
 
-export const MANAGED_BY_LABEL = 'endpointslice.kubernetes.io/managed-by';
-export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 export const MANAGER = 'endpointslice-controller.k8s.io';
 
 /** `--max-endpoints-per-slice`. */
@@ -24,12 +23,6 @@ export interface EndpointSliceInput {
   readonly triggerTime: string | undefined;
 }
 
-export interface EndpointSlicePlan {
-  readonly create: readonly EndpointSlice[];
-  readonly update: readonly { readonly stored: EndpointSlice; readonly next: EndpointSlice }[];
-  readonly delete: readonly EndpointSlice[];
-}
-
 /** A slice while a plan is made. */
 interface SliceDraft {
   readonly stored: EndpointSlice | undefined;
@@ -41,7 +34,7 @@ interface SliceDraft {
  * Brings a service's slices to what it should have, with as few writes as possible: endpoints stay in the slice they
  * are in, new ones fill slices that are written anyway, and only what is left over opens another slice.
  */
-export function planEndpointSlices(input: EndpointSliceInput): EndpointSlicePlan {
+export function planEndpointSlices(input: EndpointSliceInput): SlicePlan {
   const { service, slices, triggerTime } = input;
   const groups = withPlaceholders(desiredGroups(input), addressTypesOf(service));
   return planSlices({ groups, slices, triggerTime, owner: service, labels: labelsOf(service) });
@@ -57,14 +50,14 @@ export interface SlicesInput {
   readonly triggerTime: string | undefined;
 }
 
-export function planSlices(input: SlicesInput): EndpointSlicePlan {
+export function planSlices(input: SlicesInput): SlicePlan {
   const slicesByGroup = new Map<string, EndpointSlice[]>();
   for (const slice of input.slices) {
     const key = groupKey(slice.addressType, slice.ports ?? []);
     slicesByGroup.set(key, [...(slicesByGroup.get(key) ?? []), slice]);
   }
   const surplus = new Set(input.slices);
-  const plan: { create: EndpointSlice[]; update: EndpointSlicePlan['update'][number][]; delete: EndpointSlice[] } = {
+  const plan: { create: EndpointSlice[]; update: SlicePlan['update'][number][]; delete: EndpointSlice[] } = {
     create: [],
     update: [],
     delete: [],
@@ -139,7 +132,7 @@ function endpointKey(endpoint: Endpoint): string {
 
 /** A slice that would be deleted while another is created is rewritten instead: one write, and no moment without. */
 function reuseSurplus(
-  plan: { create: EndpointSlice[]; update: EndpointSlicePlan['update'][number][] },
+  plan: { create: EndpointSlice[]; update: SlicePlan['update'][number][] },
   surplus: Set<EndpointSlice>,
 ): void {
   for (const stored of surplus) {
@@ -190,7 +183,7 @@ function isChanged(stored: EndpointSlice, next: EndpointSlice): boolean {
   );
 }
 
-function withTriggerTime(plan: EndpointSlicePlan, triggerTime: string | undefined): EndpointSlicePlan {
+function withTriggerTime(plan: SlicePlan, triggerTime: string | undefined): SlicePlan {
   const mark = (slice: EndpointSlice): EndpointSlice => {
     const { [LAST_CHANGE_TRIGGER_TIME]: _, ...others } = slice.metadata.annotations ?? {};
     const annotations = triggerTime === undefined ? others : { ...others, [LAST_CHANGE_TRIGGER_TIME]: triggerTime };

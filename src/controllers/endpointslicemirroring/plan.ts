@@ -7,7 +7,8 @@ import type {
   Service,
 } from '#api/generated/types.ts';
 import type { AddressType, EndpointGroup } from '../endpointslice/desired.ts';
-import { type EndpointSlicePlan, MANAGED_BY_LABEL, planSlices, SERVICE_NAME_LABEL } from '../endpointslice/plan.ts';
+import { planSlices } from '../endpointslice/plan.ts';
+import { MANAGED_BY_LABEL, SERVICE_NAME_LABEL, type SlicePlan } from '../shared/managed-slices.ts';
 
 export const MIRRORING_MANAGER = 'endpointslicemirroring-controller.k8s.io';
 
@@ -26,7 +27,7 @@ export interface MirrorInput {
 }
 
 /** Brings the slices that mirror Endpoints somebody wrote by hand, for a service without a selector. */
-export function planMirror({ endpoints, service, slices }: MirrorInput): EndpointSlicePlan {
+export function planMirror({ endpoints, service, slices }: MirrorInput): SlicePlan {
   if (endpoints === undefined || service === undefined || !isMirrored(endpoints, service)) {
     return { create: [], update: [], delete: slices };
   }

@@ -172,40 +172,23 @@ const seLinuxOptions: Check = ({ spec }) => {
 };
 
 const seccompUnconfined: Check = ({ spec }) => {
-  const bad = allContainers(spec).filter(
-    ({ securityContext }) => securityContext?.seccompProfile?.type === 'Unconfined',
-  );
-  const setters = [
-    ...(spec?.securityContext?.seccompProfile?.type === 'Unconfined' ? ['pod'] : []),
-    ...(bad.length === 0
-      ? []
-      : [
-          named(
-            'container',
-            bad.map(({ name }) => name),
-          ),
-        ]),
-  ];
+  const setters = unconfined(spec, 'seccompProfile');
   if (setters.length === 0) return NOTHING;
   const detail = `${setters.join(' and ')} must not set securityContext.seccompProfile.type to "Unconfined"`;
   return { reason: 'seccompProfile', detail };
 };
 
+/** Who asks to run without a profile: the pod, its containers, or both. */
+function unconfined(spec: PodSpec | undefined, profile: 'seccompProfile' | 'appArmorProfile'): string[] {
+  const bad = allContainers(spec)
+    .filter(({ securityContext }) => securityContext?.[profile]?.type === 'Unconfined')
+    .map(({ name }) => name);
+  const isPod = spec?.securityContext?.[profile]?.type === 'Unconfined';
+  return [...(isPod ? ['pod'] : []), ...(bad.length === 0 ? [] : [named('container', bad)])];
+}
+
 const appArmorProfile: Check = ({ spec }) => {
-  const bad = allContainers(spec).filter(
-    ({ securityContext }) => securityContext?.appArmorProfile?.type === 'Unconfined',
-  );
-  const setters = [
-    ...(spec?.securityContext?.appArmorProfile?.type === 'Unconfined' ? ['pod'] : []),
-    ...(bad.length === 0
-      ? []
-      : [
-          named(
-            'container',
-            bad.map(({ name }) => name),
-          ),
-        ]),
-  ];
+  const setters = unconfined(spec, 'appArmorProfile');
   if (setters.length === 0) return NOTHING;
   return {
     reason: setters.length === 1 ? 'forbidden AppArmor profile' : 'forbidden AppArmor profiles',
