@@ -6,7 +6,7 @@ import { join } from 'node:path';
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 
 /** Starts a cluster for the tests alone, on two nodes that pretend; `remove` leaves nothing of it. */
-export async function startOwnCluster(): Promise<{ kubeconfig: string; remove(): Promise<void> }> {
+export async function startOwnCluster(): Promise<{ kubeconfig: string; remove: () => Promise<void> }> {
   if (!existsSync(join(ROOT, 'dist', 'cli.mjs'))) await run('scripts/setup.mjs', 'build');
   const directory = mkdtempSync(join(tmpdir(), 'tiphys-conformance-'));
   const kubeconfig = join(directory, 'kubeconfig');
