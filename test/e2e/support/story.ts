@@ -4,19 +4,46 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import type { TestCluster } from './cluster.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startCluster, type TestCluster } from './cluster.ts';
 import { eventually } from './eventually.ts';
+import { type MachineSnapshot, snapshotMachine } from './machine.ts';
 import { canRunContainers } from './requirements.ts';
 
 const EXAMPLES = join(import.meta.dirname, '..', '..', '..', 'examples');
 const TRANSFER_BYTES = 50 * 1024 * 1024;
 
+/** Starts a cluster, tells the story, stops the cluster, and compares the machine with what it was before. */
+export function tellStoryOf(runtime: 'containerd' | 'process'): void {
+  let before: MachineSnapshot;
+  let cluster: TestCluster | undefined;
+
+  beforeAll(async () => {
+    before = await snapshotMachine();
+    cluster = await startCluster({ runtime });
+  });
+
+  afterAll(async () => {
+    await cluster?.[Symbol.asyncDispose]();
+  });
+
+  tellStory(() => {
+    if (cluster === undefined) throw new Error('the cluster did not start');
+    return cluster;
+  });
+
+  test('nothing is left after stop', async () => {
+    await cluster?.[Symbol.asyncDispose]();
+    cluster = undefined;
+    expect(await snapshotMachine()).toEqual(before);
+  });
+}
+
 /**
  * The story of a first user, told with real kubectl. The same for every runtime that runs real programs; `cluster` is
  * asked for at each step, since it starts in a hook. Steps build on each other.
  */
-export function tellStory(cluster: () => TestCluster): void {
+function tellStory(cluster: () => TestCluster): void {
   const kubectl = (...args: string[]) => cluster().kubectl(...args);
   const podNames = async () =>
     (await kubectl('get', 'pods', '-l', 'app=web', '--field-selector=status.phase=Running', '-o', 'name'))

@@ -21,12 +21,10 @@ import {
   type PodSandbox,
   type PodSandboxConfig,
   type PodSandboxStatus,
-  type PullOptions,
   RuntimeError,
   type RuntimeEvent,
-  type RuntimeStatus,
 } from '../contract.ts';
-import { ALWAYS_READY, hasLabels, newRuntimeId } from '../bookkeeping.ts';
+import { hasLabels, LocalRuntime, newRuntimeId } from '../local-runtime.ts';
 import { applyLimits, canUseCgroups, createCgroup, removeCgroup } from './cgroup.ts';
 import { containerProcess } from './container-process.ts';
 import { ContainerProcesses } from './container-processes.ts';
@@ -68,7 +66,7 @@ export interface ProcessRuntimeDeps {
  * isolates depends on what the host allows: ask `isolationNotes`. Processes, logs and exit codes outlive the agent; the
  * next `open` on the same directory adopts them.
  */
-export class ProcessRuntime implements ContainerRuntime {
+export class ProcessRuntime extends LocalRuntime implements ContainerRuntime {
   readonly images: ImageStore;
   readonly #options: ProcessRuntimeOptions;
   readonly #deps: ProcessRuntimeDeps;
@@ -81,16 +79,16 @@ export class ProcessRuntime implements ContainerRuntime {
   readonly #sandboxes = new Map<string, SandboxRecord>();
   readonly #containers = new Map<string, ContainerRecord>();
   readonly #processes: ContainerProcesses;
-  readonly #imageService: ProcessImages;
 
   private constructor(init: { options: ProcessRuntimeOptions; deps: ProcessRuntimeDeps; isolation: Isolation }) {
     const { options, deps } = init;
+    const images = new ImageStore(options.imagesDirectory ?? join(options.directory, 'images'));
+    super(new ProcessImages(images));
+    this.images = images;
     this.#options = options;
     this.#deps = deps;
     this.#isolation = init.isolation;
     this.#records = new Records(options.directory);
-    this.images = new ImageStore(options.imagesDirectory ?? join(options.directory, 'images'));
-    this.#imageService = new ProcessImages(this.images);
     this.#network = options.network ?? new LoopbackNetwork({ random: deps.random });
     this.#hasCgroups = canUseCgroups();
     this.#supervisor = new SupervisorClient(
@@ -130,10 +128,6 @@ export class ProcessRuntime implements ContainerRuntime {
 
   version(): Promise<{ runtimeName: string; runtimeVersion: string; runtimeApiVersion: string }> {
     return Promise.resolve({ runtimeName: 'process', runtimeVersion: '0.1.0', runtimeApiVersion: 'v1' });
-  }
-
-  status(): Promise<RuntimeStatus> {
-    return Promise.resolve(ALWAYS_READY);
   }
 
   updatePodCidr(): Promise<void> {
@@ -310,26 +304,6 @@ export class ProcessRuntime implements ContainerRuntime {
     const record = this.#sandboxes.get(sandboxId);
     if (record === undefined) throw notFound('sandbox', sandboxId);
     return await connectToPod(record.address, port, this.#options.path);
-  }
-
-  imageStatus(image: string) {
-    return this.#imageService.imageStatus(image);
-  }
-
-  listImages() {
-    return this.#imageService.listImages();
-  }
-
-  pullImage(image: string, options: PullOptions) {
-    return this.#imageService.pullImage(image, options);
-  }
-
-  removeImage(imageId: string) {
-    return this.#imageService.removeImage(imageId);
-  }
-
-  imageFsInfo() {
-    return this.#imageService.imageFsInfo();
   }
 
   events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {

@@ -1,5 +1,5 @@
 import type { ContainerStatus, PodSandboxConfig, PodSandboxStatus } from '../contract.ts';
-import { hasLabels } from '../bookkeeping.ts';
+import { hasLabels } from '../local-runtime.ts';
 
 export interface SandboxEntry {
   status: PodSandboxStatus;

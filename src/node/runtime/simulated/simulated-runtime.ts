@@ -14,12 +14,10 @@ import {
   type PodSandbox,
   type PodSandboxConfig,
   type PodSandboxStatus,
-  type PullOptions,
   RuntimeError,
   type RuntimeEvent,
-  type RuntimeStatus,
 } from '../contract.ts';
-import { ALWAYS_READY, newRuntimeId } from '../bookkeeping.ts';
+import { LocalRuntime, newRuntimeId } from '../local-runtime.ts';
 import { AddressPool } from './address-pool.ts';
 import { type Behaviour, behaviourOf } from './behaviour.ts';
 import { EventStream } from './event-stream.ts';
@@ -63,16 +61,16 @@ const TERMINATED = 143;
  * A container runtime that only keeps books: containers are records with times, images are always there. It runs by the
  * clock and the events of its own, costs a few kilobytes a pod, and does the same on each run.
  */
-export class SimulatedRuntime implements ContainerRuntime {
+export class SimulatedRuntime extends LocalRuntime implements ContainerRuntime {
   readonly #executor: Executor;
   readonly #answers: SimulatedAnswers;
   readonly #events = new EventStream<RuntimeEvent>();
   readonly #books = new PodBooks<Entry>();
-  readonly #images = new SimulatedImages();
   #podCidr: string | undefined;
   #addresses: AddressPool | undefined;
 
   constructor(options: SimulatedRuntimeOptions) {
+    super(new SimulatedImages());
     this.#executor = options.executor;
     this.#answers = options.answers ?? {};
     if (options.podCidr !== undefined) this.#useCidr(options.podCidr);
@@ -80,10 +78,6 @@ export class SimulatedRuntime implements ContainerRuntime {
 
   async version() {
     return { runtimeName: 'simulated', runtimeVersion: '1.0.0', runtimeApiVersion: 'v1' };
-  }
-
-  async status(): Promise<RuntimeStatus> {
-    return ALWAYS_READY;
   }
 
   async updatePodCidr(podCidr: string): Promise<void> {
@@ -282,26 +276,6 @@ export class SimulatedRuntime implements ContainerRuntime {
     const answer = sandbox === undefined ? undefined : this.#answers.portForward?.(sandbox.status, port);
     if (answer === undefined) throw new RuntimeError('Unavailable', `connection refused: nothing listens on ${port}`);
     return answer;
-  }
-
-  imageStatus(image: string) {
-    return this.#images.imageStatus(image);
-  }
-
-  listImages() {
-    return this.#images.listImages();
-  }
-
-  pullImage(image: string, options: PullOptions) {
-    return this.#images.pullImage(image, options);
-  }
-
-  removeImage(imageId: string) {
-    return this.#images.removeImage(imageId);
-  }
-
-  imageFsInfo() {
-    return this.#images.imageFsInfo();
   }
 
   events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
