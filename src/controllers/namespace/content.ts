@@ -2,13 +2,16 @@ import type { Client } from '#client/client.ts';
 import { StatusError } from '#machinery/errors/status-error.ts';
 import { type DiscoveredResource, discoverResources } from '../shared/discovery.ts';
 import { errorMessage } from '../shared/namespace-terminating.ts';
+import { patientReads } from '../shared/patient-reads.ts';
 import type { ContentReport } from './plan.ts';
 
 /**
  * Deletes what is in a namespace: first the pods, and only when they are gone all else, so that no network policy or
  * secret goes before the workload that depends on it (KEP-5080). Reports what is left.
  */
-export async function emptyNamespace(client: Client, namespace: string, signal: AbortSignal): Promise<ContentReport> {
+export async function emptyNamespace(server: Client, namespace: string, signal: AbortSignal): Promise<ContentReport> {
+  // One pass is some sixty calls, each of which must tell that nothing is left.
+  const client = patientReads(server, signal);
   const { resources, failed } = await discoverResources(client, signal);
   const report = {
     remaining: new Map<string, number>(),

@@ -129,6 +129,16 @@ describe('components on a bad line', () => {
   });
 });
 
+test.each(SEEDS)('a namespace goes although one call in six is lost (seed %i)', async (seed) => {
+  const cluster = await readyCluster({ seed, nodes: 1, faults: { lostCalls: 0.08, lostAnswers: 0.08 } });
+  const { client } = cluster;
+  await client.create(NAMESPACES, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' }, spec: {} });
+  await client.create(DEPLOYMENTS, { ...deployment('till'), metadata: { name: 'till', namespace: 'shop' } });
+  await cluster.advance(10_000);
+  await client.delete(NAMESPACES, { name: 'shop' });
+  await eventually(cluster, 'the namespace to be gone', async () => !(await namespaces(cluster)).includes('shop'));
+});
+
 async function namespaces(cluster: Cluster): Promise<string[]> {
   return (await cluster.client.list(NAMESPACES)).items.map(({ metadata }) => metadata.name ?? '');
 }
