@@ -99,7 +99,8 @@ function checkFormat(text: string, root: string): void {
 
 function checkEmpty(root: string): void {
   if (!existsSync(root)) return;
-  const [first] = readdirSync(root);
+  // A further server of a cluster is given the cluster's keys before its first start.
+  const [first] = readdirSync(root).filter((name) => name !== 'pki');
   if (first === undefined) return;
   throw new DataDirectoryError(
     `${root} is not empty (it holds "${first}") and no data directory of tiphys; choose another with --data-dir`,

@@ -1,0 +1,198 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EtcdCluster, missingEtcd } from '#store/etcd/testing/etcd-process.ts';
+import { runTiphys, spawnTiphys } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Kubectl, kubectlFor } from '../support/run.ts';
+
+const missing = missingEtcd();
+const skipped = missing === undefined ? '' : ` (skipped: ${missing})`;
+
+interface Server {
+  readonly address: string;
+  readonly dataDir: string;
+  readonly process: ChildProcess;
+  readonly kubectl: Kubectl;
+}
+
+describe.skipIf(missing !== undefined)(`two tiphys servers on one etcd, with kubectl on both${skipped}`, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tiphys-two-'));
+  let etcd: EtcdCluster;
+  let first: Server;
+  let second: Server;
+
+  beforeAll(async () => {
+    etcd = await EtcdCluster.start();
+    first = await startServer({ folder, address: '127.0.0.1', endpoints: etcd.endpoints });
+    second = await startServer({ folder, address: '127.0.0.2', endpoints: etcd.endpoints, pkiOf: first });
+  });
+
+  afterAll(async () => {
+    for (const server of [first, second]) await stopped(server, 'SIGTERM');
+    await etcd?.[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('what one writes the other shows at once, under the same resourceVersion, and its watches tell', async () => {
+    const { path, env } = second.kubectl;
+    const watch = spawn(path, ['get', 'configmaps', '--watch', '-o', 'name'], { env });
+    let seen = '';
+    watch.stdout.on('data', (chunk: Buffer) => {
+      seen += chunk.toString();
+    });
+    for (let index = 0; index < 3; index++) {
+      await first.kubectl('create', 'configmap', `cm-${index}`);
+      const [one, other] = await Promise.all(
+        [first, second].map(({ kubectl }) =>
+          kubectl('get', 'configmap', `cm-${index}`, '-o', 'jsonpath={.metadata.resourceVersion} {.metadata.uid}'),
+        ),
+      );
+      expect(other).toBe(one);
+    }
+    await eventually(
+      'the watch tells all',
+      async () => seen,
+      (text) => text.includes('cm-2'),
+    );
+    watch.kill();
+    expect(seen).toContain('configmap/cm-0');
+  });
+
+  test('both serve tokens of both, and are the endpoints of kubernetes.default', async () => {
+    const token = await first.kubectl('create', 'token', 'default');
+    const url = await second.kubectl('config', 'view', '-o', 'jsonpath={.clusters[0].cluster.server}');
+    const login = [
+      '--kubeconfig=/dev/null',
+      `--server=${url}`,
+      '--insecure-skip-tls-verify',
+      `--token=${token.trim()}`,
+    ];
+    const who = await second.kubectl(...login, 'auth', 'whoami');
+    expect(who).toContain('system:serviceaccount:default:default');
+    const slice = await second.kubectl(
+      'get',
+      'endpointslice',
+      'kubernetes',
+      '-o',
+      'jsonpath={.endpoints[*].addresses[*]}',
+    );
+    expect(slice.split(' ').sort()).toEqual(['127.0.0.1', '127.0.0.2']);
+  });
+
+  test('when one is killed the other carries on: controllers, and the endpoints of kubernetes.default', async () => {
+    await first.kubectl('create', 'deployment', 'before', '--image=x', '--replicas=2');
+    await eventually(
+      'the first pods',
+      () => podsOf(second, 'before'),
+      (count) => count === 2,
+    );
+    await stopped(first, 'SIGKILL');
+    await second.kubectl('create', 'deployment', 'after', '--image=x', '--replicas=2');
+    await eventually(
+      'pods made by the other manager',
+      () => podsOf(second, 'after'),
+      (count) => count === 2,
+      {
+        timeoutMs: 60_000,
+      },
+    );
+    await eventually(
+      'one endpoint',
+      () => second.kubectl('get', 'endpointslice', 'kubernetes', '-o', 'jsonpath={.endpoints[*].addresses[*]}'),
+      (text) => text === '127.0.0.2',
+      { timeoutMs: 40_000 },
+    );
+  });
+
+  test('after a clean stop the objects move to the data directory and back to a second etcd', async () => {
+    await stopped(second, 'SIGTERM');
+    const before = Number(await revisionOf(etcd));
+    rmSync(join(second.dataDir, 'store'), { recursive: true, force: true });
+    const base = ['store', 'migrate', '--data-dir', second.dataDir];
+    const back = await runTiphys(...base, '--from', 'etcd', '--to', 'lmdb');
+    expect(back.code, back.stderr).toBe(0);
+    expect(back.stdout).toMatch(/\d+ objects copied from etcd to lmdb; both have the hash [0-9a-f]{16}/);
+    const again = await runTiphys(...base, '--from', 'lmdb', '--to', 'etcd', '--etcd-servers', etcd.endpoints.join());
+    expect(again.code).not.toBe(0);
+    expect(again.stderr).toContain('the target is not empty');
+    second = await startServer({ folder, address: '127.0.0.2', endpoints: undefined });
+    const list = await second.kubectl('get', '--raw', '/apis/apps/v1/deployments?limit=1');
+    expect(Number(/"resourceVersion":"(\d+)"/.exec(list)?.[1])).toBeGreaterThan(before);
+    expect(await second.kubectl('get', 'deployments', '-o', 'name')).toContain('deployment.apps/before');
+    await stopped(second, 'SIGTERM');
+    await using other = await EtcdCluster.start();
+    const forth = await runTiphys(...base, '--from', 'lmdb', '--to', 'etcd', '--etcd-servers', other.endpoints.join());
+    expect(forth.code, forth.stderr).toBe(0);
+    second = await startServer({ folder, address: '127.0.0.2', endpoints: undefined });
+    expect(await second.kubectl('get', 'deployments', '-o', 'name')).toContain('deployment.apps/after');
+    const old = await second.kubectl.try([
+      'get',
+      '--raw',
+      `/api/v1/pods?watch=1&resourceVersion=${before}&timeoutSeconds=2`,
+    ]);
+    expect(`${old.stdout}${old.stderr}`).toContain('"code":410');
+    await stopped(second, 'SIGTERM');
+  });
+});
+
+async function startServer(options: {
+  folder: string;
+  address: string;
+  endpoints: readonly string[] | undefined;
+  pkiOf?: Server;
+}): Promise<Server> {
+  const { folder, address, endpoints, pkiOf } = options;
+  const dataDir = join(folder, address);
+  if (pkiOf !== undefined) copyPki(pkiOf.dataDir, dataDir);
+  const child = spawnTiphys([
+    ...['server', '--data-dir', dataDir, '--bind-address', address, '--port', '0'],
+    ...(endpoints === undefined ? [] : ['--etcd-servers', endpoints.join()]),
+  ]);
+  let output = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  await eventually(
+    `the server on ${address}`,
+    async () => {
+      if (child.exitCode !== null) throw new Error(output);
+      return output;
+    },
+    (text) => text.includes('serving https://'),
+    { everyMs: 50 },
+  );
+  return { address, dataDir, process: child, kubectl: await kubectlFor(join(dataDir, 'admin.conf')) };
+}
+
+/** What every server of a cluster has in common, as kubeadm copies it. */
+function copyPki(from: string, to: string): void {
+  const files = ['ca.crt', 'ca.key', 'front-proxy-ca.crt', 'front-proxy-ca.key', 'sa.key', 'sa.pub'];
+  for (const file of files) cpSync(join(from, 'pki', file), join(to, 'pki', file), { recursive: true });
+}
+
+async function stopped({ process: child }: Server, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  await new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    child.kill(signal);
+  });
+}
+
+async function podsOf({ kubectl }: Server, app: string): Promise<number> {
+  const names = await kubectl('get', 'pods', '-l', `app=${app}`, '-o', 'name');
+  return names.split('\n').filter((line) => line !== '').length;
+}
+
+async function revisionOf({ endpoints }: EtcdCluster): Promise<number> {
+  const { openEtcdStore } = await import('#store/etcd/etcd-store.ts');
+  const { RealClock } = await import('#machinery/clock/real-clock.ts');
+  const { SystemRandom } = await import('#machinery/random/system-random.ts');
+  await using store = await openEtcdStore(
+    { endpoints, prefix: '/registry' },
+    { clock: new RealClock(), random: new SystemRandom() },
+  );
+  return await store.head();
+}
