@@ -40,6 +40,9 @@ import { serviceCidrs } from '../networking/v1/service-cidr.ts';
 import { runtimeClasses } from '../node/v1/runtime-class.ts';
 import { podDisruptionBudgets } from '../policy/v1/pod-disruption-budget.ts';
 import { clusterRoleBindings, clusterRoles, roleBindings, roles } from '../rbac/v1/kinds.ts';
+import { deviceClasses } from '../resource/v1/device-class.ts';
+import { resourceClaims, resourceClaimTemplates } from '../resource/v1/resource-claim.ts';
+import { resourceSlices } from '../resource/v1/resource-slice.ts';
 import { priorityClasses } from '../scheduling/v1/priority-class.ts';
 import { csiDrivers } from '../storage/v1/csi-driver.ts';
 import { csiNodes } from '../storage/v1/csi-node.ts';
@@ -65,6 +68,7 @@ export const builtinKinds: readonly KindRules[] = [
   customResourceDefinitions,
   daemonSets,
   deployments,
+  deviceClasses,
   endpointSlices,
   endpoints,
   events,
@@ -91,7 +95,10 @@ export const builtinKinds: readonly KindRules[] = [
   priorityLevelConfigurations,
   replicaSets,
   replicationControllers,
+  resourceClaimTemplates,
+  resourceClaims,
   resourceQuotas,
+  resourceSlices,
   roleBindings,
   roles,
   runtimeClasses,

@@ -5,7 +5,7 @@ import { SeededRandom } from '#machinery/random/seeded-random.ts';
 import { apiVersionOf } from '#machinery/meta/types.ts';
 import { decoded, defaulted } from '../testing/kit.ts';
 import { randomObject } from '../testing/random-object.ts';
-import { builtinResources, compareVersions, ResourceRegistry } from './registry.ts';
+import { allResources, builtinResources, compareVersions, ResourceRegistry } from './registry.ts';
 import type { ResourceDefinition } from './resource.ts';
 
 const registry = new ResourceRegistry();
@@ -74,7 +74,9 @@ describe('the registry', () => {
 });
 
 describe.each(
-  builtinResources().map((definition) => [`${definition.resource}.${definition.group}`, definition] as const),
+  allResources().map(
+    (definition) => [`${definition.resource}.${definition.version}.${definition.group}`, definition] as const,
+  ),
 )('%s', (_name, definition) => {
   const head = { apiVersion: apiVersionOf(definition), kind: definition.kind };
 

@@ -1,12 +1,12 @@
 import { fieldErrorText } from '#machinery/field/field-error.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import { compileSchema } from '#machinery/schema/compile.ts';
-import { ResourceRegistry } from '../registry/registry.ts';
+import { allResources, ResourceRegistry } from '../registry/registry.ts';
 import type { ResourceDefinition } from '../registry/resource.ts';
 import { builtinSchemas } from '../schema/load.ts';
 
 /** Runs objects through their kinds' rules in tests of this room, as a server would. */
-const registry = new ResourceRegistry();
+const registry = new ResourceRegistry(allResources());
 
 export function definitionOf(object: KubeObject): ResourceDefinition {
   const [group, version] = object.apiVersion.includes('/') ? object.apiVersion.split('/') : ['', object.apiVersion];
