@@ -15,6 +15,10 @@ export class Entry {
   /** Owned by the object cache: asked for since it last looked. */
   wasUsed = false;
 
+  /** Owned by lists as protobuf: the length of the object and of its metadata alone in that form; 0 until known. */
+  protobufBytes = 0;
+  protobufPartialBytes = 0;
+
   /** The entry whose object this one shows at a later revision. */
   readonly #origin: Entry | undefined;
 
@@ -30,6 +34,11 @@ export class Entry {
     this.encoded = init.encoded;
     this.#objects = init.objects;
     this.#origin = init.origin;
+  }
+
+  /** Whether this is an object as it was before `revision`, such as one that was deleted. */
+  get isGone(): boolean {
+    return this.#origin !== undefined;
   }
 
   /** The object, deep-frozen, with its resourceVersion and without managedFields. */

@@ -143,10 +143,9 @@ async function collect(
   const { selection, limit } = query;
   const entries: Entry[] = [];
   for (const entry of entriesOf(tree, prefix, { name: selection.name, startKey })) {
-    if (selection.hasSelectors) {
-      if (hub.executor.shouldPause()) await hub.executor.pause('request');
-      if (!selection.matches(entry.object)) continue;
-    }
+    // The tree is a snapshot: what is written meanwhile does not show.
+    if (hub.executor.shouldPause()) await hub.executor.pause('request');
+    if (selection.hasSelectors && !selection.matches(entry.object)) continue;
     if (limit > 0 && entries.length === limit) {
       // The next page starts right after the last key of this one, as upstream's token says it.
       return { entries, nextKey: `${entries[limit - 1]?.key ?? ''}\0` };

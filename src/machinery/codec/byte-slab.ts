@@ -18,6 +18,13 @@ export class ByteSlab {
     return target;
   }
 
+  /** A copy of the bytes. */
+  copy(bytes: Uint8Array): Buffer {
+    const target = this.#take(bytes.length);
+    target.set(bytes);
+    return target;
+  }
+
   #take(length: number): Buffer {
     if (length > SLICE_BYTES_MAX) return Buffer.allocUnsafeSlow(length);
     if (this.#used + length > this.#slab.length) {

@@ -1,4 +1,5 @@
 import type { ResourceDefinition } from '#api/registry/resource.ts';
+import { ByteSlab } from '#machinery/codec/byte-slab.ts';
 import type { ProtobufCodec } from '#machinery/codec/protobuf/codec.ts';
 import { ByteLru } from '#machinery/lru/byte-lru.ts';
 import { apiVersionOf } from '#machinery/meta/types.ts';
@@ -33,6 +34,7 @@ export class Forms {
   readonly bytesMax: number;
   readonly #protobuf: ProtobufForms | undefined;
   readonly #servesCbor: boolean;
+  readonly #slab = new ByteSlab();
   readonly #kept: ByteLru<string, Kept>;
   readonly #encodings = new WeakMap<ResourceDefinition, readonly Encoding[]>();
   readonly #ids = new WeakMap<ResourceDefinition, number>();
@@ -88,9 +90,11 @@ export class Forms {
     return kept?.key === key ? kept.bytes : undefined;
   }
 
-  /** Takes bytes that are the caller's own to keep. */
-  keep(formKey: string, { key, revision }: Entry, bytes: Uint8Array): void {
-    this.#kept.set(`${revision} ${formKey}`, { key, bytes });
+  /** Keeps a copy of the bytes, and gives it. */
+  keep(formKey: string, { key, revision }: Entry, bytes: Uint8Array): Uint8Array {
+    const own = this.#slab.copy(bytes);
+    this.#kept.set(`${revision} ${formKey}`, { key, bytes: own });
+    return own;
   }
 
   #list(hasProtobuf: boolean): readonly Encoding[] {

@@ -53,8 +53,7 @@ export function frameFormOf(
       : { kind: definition.kind, apiVersion: apiVersionOf(definition) };
   const frame = (event: EventType, entry: Entry): WatchFrame =>
     new LazyFrame(event, {
-      // The object of a deletion may stand at a revision that is another object's.
-      bytes: () => frameOfItem(encoding, event, { item: form.encode(entry, { isKept: event !== 'DELETED' }), type }),
+      bytes: () => frameOfItem(encoding, event, { item: form.encode(entry), type }),
       object: () => frozenObject(definition, entry),
     });
   return { key, frame, error };

@@ -3,6 +3,7 @@ import { encodeCbor } from '#machinery/codec/cbor.ts';
 import { encodeJson } from '#machinery/codec/json.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { Entry } from '../../storage/entry.ts';
+import { parseStored } from '../../storage/object-cache.ts';
 import type { Forms } from './forms.ts';
 import type { Encoding, Representation, Shape } from './negotiate.ts';
 import { partialJson, partialObject } from './partial.ts';
@@ -13,9 +14,14 @@ import { rowOf } from './table.ts';
 export interface ItemForm {
   /** The value before it is encoded. */
   readonly value: (entry: Entry) => unknown;
-  /** Its bytes, shared with others: not to be changed. The bare message where the encoding is protobuf. */
-  readonly encode: (entry: Entry, options?: { readonly isKept?: boolean }) => Uint8Array;
+  /** Its bytes, not to be changed; the bare message where the encoding is protobuf. */
+  readonly encode: (entry: Entry, use?: BytesUse) => Uint8Array;
 }
+
+/**
+ * `keep`: also for the next reader (default). `own`: for this one alone. `borrow`: only until anything else is encoded.
+ */
+export type BytesUse = 'keep' | 'own' | 'borrow';
 
 const PARTIAL_MESSAGE = 'k8s.io.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata';
 
@@ -37,12 +43,13 @@ export function itemForm(
   const key = forms.formKey(definition, `${encoding} ${shape.type}${shape.type === 'partial' ? shape.version : ''}`);
   return {
     value,
-    encode: (entry, { isKept = true } = {}) => {
-      const known = isKept ? forms.get(key, entry) : undefined;
+    encode: (entry, use = 'keep') => {
+      // The object of a deletion stands at a revision that may be another object's.
+      const known = entry.isGone ? undefined : forms.get(key, entry);
       if (known !== undefined) return known;
       const bytes = encode(value(entry));
-      if (isKept) forms.keep(key, entry, bytes);
-      return bytes;
+      if (use === 'keep' && !entry.isGone) return forms.keep(key, entry, bytes);
+      return use === 'borrow' || encoding !== 'protobuf' ? bytes : Buffer.from(bytes);
     },
   };
 }
@@ -55,7 +62,10 @@ function valueForm(
     case 'object':
       return (entry) => servedObject(definition, entry);
     case 'partial':
-      return (entry) => partialObject(servedObject(definition, entry), shape.version);
+      // Only the metadata is read, where it is as it is stored.
+      return servesStoredBytes(definition)
+        ? (entry) => parseStored(partialJson(entry, shape.version))
+        : (entry) => partialObject(servedObject(definition, entry), shape.version);
     case 'table': {
       const options = { ...shape, nowMs };
       // Rows without whole objects are made of the cached ones, which lack only managedFields.
@@ -66,6 +76,7 @@ function valueForm(
   }
 }
 
+/** Encodes a value; protobuf in memory that is lent. */
 function encoderOf(
   forms: Forms,
   { definition, shape, encoding }: { definition: ResourceDefinition; shape: Shape; encoding: Encoding },
@@ -75,7 +86,7 @@ function encoderOf(
   const { codec } = forms;
   const message = shape.type === 'partial' ? PARTIAL_MESSAGE : messageName(forms, definition);
   // Safe: values of a stored object are objects.
-  return (value) => codec.encodeMessage(message, value as object);
+  return (value) => codec.borrowMessage(message, value as object);
 }
 
 function messageName({ codec }: Forms, { group, version, kind }: ResourceDefinition): string {

@@ -8,7 +8,7 @@ import type { Call } from '../call.ts';
 import { acceptsGzip, compressed } from './compress.ts';
 import type { Forms } from './forms.ts';
 import { type ItemForm, itemForm } from './items.ts';
-import { protobufList } from './list-protobuf.ts';
+import { protobufList, type ProtobufListInit } from './list-protobuf.ts';
 import { listChunks, type ListParts } from './list-stream.ts';
 import { contentTypeOf, type Representation, type Shape } from './negotiate.ts';
 import { frozenResponse, representationOf } from './respond.ts';
@@ -35,7 +35,7 @@ export async function respondList(call: Call, page: ListPage): Promise<ApiRespon
   }
   const isJson =
     representation.shape.type === 'object' && representation.encoding === 'json' && !representation.isPretty;
-  if (isJson && servesStoredBytes(definition)) return compressed(call, plainList(call, page.entries, metadata));
+  if (isJson && servesStoredBytes(definition)) return compressed(call, await plainList(call, page.entries, metadata));
   return compressed(call, await shapedResponse(call, page, { metadata, representation }));
 }
 
@@ -47,13 +47,16 @@ function listMeta({ revision, continueToken, remaining }: ListPage): ListMeta {
   };
 }
 
-function plainList(call: Call, entries: readonly Entry[], metadata: ListMeta): ApiResponse {
+async function plainList(call: Call, entries: readonly Entry[], metadata: ListMeta): Promise<ApiResponse> {
   const { core, definition } = call;
   const head = JSON.stringify({ kind: definition.listKind, apiVersion: apiVersionOf(definition), metadata });
   const start = Buffer.from(`${head.slice(0, -1)},"items":[`);
   const end = Buffer.from(']}\n');
   let size = start.length + end.length + Math.max(0, entries.length - 1);
-  for (const entry of entries) size += sizeOf(entry);
+  for (const entry of entries) {
+    if (core.executor.shouldPause()) await core.executor.pause('request');
+    size += sizeOf(entry);
+  }
   if (size <= CHUNK_BYTES) {
     const body = Buffer.allocUnsafe(size);
     let length = start.copy(body);
@@ -63,10 +66,9 @@ function plainList(call: Call, entries: readonly Entry[], metadata: ListMeta): A
   }
   // With its length known the body needs no chunked encoding, whose pieces the socket would join by copying.
   const headers = { 'content-type': 'application/json', 'content-length': String(size) };
-  // Whoever keeps the chunks, or hands them on to somebody who does, gets new memory for each.
-  const reusesMemory = call.context.request.localUser === undefined && !acceptsGzip(call);
-  const body = chunks(core.executor, entries, { start, end, reusesMemory });
-  return { type: 'stream', status: 200, headers, body, reusesMemory };
+  const isReused = reusesMemory(call);
+  const body = chunks(core.executor, entries, { start, end, reusesMemory: isReused });
+  return { type: 'stream', status: 200, headers, body, reusesMemory: isReused };
 }
 
 // Slices are copied into chunks: a socket takes few large buffers much faster than many small ones. A new buffer for
@@ -169,6 +171,8 @@ async function shapedResponse(call: Call, page: ListPage, context: ListContext):
       metadata,
       entries: page.entries,
       item: boundedItem(core.forms, form),
+      lengths: lengthsOf(definition, representation.shape),
+      reusesMemory: reusesMemory(call),
     });
   }
   const list = shapedList(call, page, context);
@@ -185,8 +189,32 @@ function boundedItem(forms: Forms, form: ItemForm): (entry: Entry) => Uint8Array
   let bytes = 0;
   const bytesMax = forms.bytesMax * LIST_SHARE;
   return (entry) => {
-    const item = form.encode(entry, { isKept: bytes < bytesMax });
+    const item = form.encode(entry, bytes < bytesMax ? 'keep' : 'borrow');
     bytes += item.length;
     return item;
   };
+}
+
+/** Entries remember how long they are in the forms that long lists are asked for in. */
+function lengthsOf(definition: ResourceDefinition, shape: Shape): ProtobufListInit['lengths'] {
+  if (!servesStoredBytes(definition)) return { get: () => 0, set: () => undefined };
+  if (shape.type === 'partial') {
+    return {
+      get: (entry) => entry.protobufPartialBytes,
+      set: (entry, length) => {
+        entry.protobufPartialBytes = length;
+      },
+    };
+  }
+  return {
+    get: (entry) => entry.protobufBytes,
+    set: (entry, length) => {
+      entry.protobufBytes = length;
+    },
+  };
+}
+
+/** Whoever keeps the chunks, or hands them on to somebody who does, gets new memory for each. */
+function reusesMemory(call: Call): boolean {
+  return call.context.request.localUser === undefined && !acceptsGzip(call);
 }

@@ -40,12 +40,14 @@ export class ProtobufCodec {
 
   /** The bare message of a value, without kind, version and envelope. */
   encodeMessage(name: string, value: object): Buffer {
-    try {
-      new Encoding(this.#writer).body(this.#plans.get(name), value);
-      return this.#writer.take();
-    } finally {
-      this.#writer.reset();
-    }
+    return Buffer.from(this.borrowMessage(name, value));
+  }
+
+  /** The same in the codec's own memory: good until it encodes anything else. */
+  borrowMessage(name: string, value: object): Buffer {
+    this.#writer.reset();
+    new Encoding(this.#writer).body(this.#plans.get(name), value);
+    return this.#writer.view();
   }
 
   /** A whole body: prefix, envelope and the object's message. Throws `ProtobufError` for a kind without a message. */

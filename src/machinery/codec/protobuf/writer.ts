@@ -1,4 +1,6 @@
 const START_BYTES = 16 * 1024;
+/** Most objects are smaller; the few that are not leave no memory behind. */
+const KEPT_BYTES_MAX = 256 * 1024;
 const TWO_32 = 0x1_0000_0000;
 
 /**
@@ -15,16 +17,14 @@ export class WireWriter {
     return this.#bytes.length - this.#position;
   }
 
-  /** What was written, and an empty writer. The bytes are the caller's own. */
-  take(): Buffer {
-    const taken = Buffer.allocUnsafeSlow(this.mark);
-    this.#bytes.copy(taken, 0, this.#position);
-    this.#position = this.#bytes.length;
-    return taken;
+  /** What was written, for as long as nothing else is. */
+  view(): Buffer {
+    return this.#bytes.subarray(this.#position);
   }
 
-  /** Forgets what was written, after an error. */
+  /** Forgets what was written. Memory for one large message is given back. */
   reset(): void {
+    if (this.#bytes.length > KEPT_BYTES_MAX) this.#bytes = Buffer.allocUnsafeSlow(START_BYTES);
     this.#position = this.#bytes.length;
   }
 
