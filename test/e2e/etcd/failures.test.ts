@@ -8,6 +8,7 @@ import { StatusError } from '#machinery/errors/status-error.ts';
 import { EtcdCluster, missingEtcd } from '#store/etcd/testing/etcd-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { startServerOn } from './support/servers.ts';
+import { TcpRelay } from './support/tcp-relay.ts';
 
 const missing = missingEtcd();
 const skipped = missing === undefined ? '' : ` (skipped: ${missing})`;
@@ -110,6 +111,78 @@ describe.skipIf(missing !== undefined)(`one member of etcd that fails${skipped}`
     expect((await api.client.get(CONFIG_MAPS, name('big-0'))).data?.['text']).toBe(text);
   });
 
+  test('a server that was cut off goes on where it was, and its watches miss nothing', async () => {
+    cluster = await EtcdCluster.start();
+    await using relay = await TcpRelay.start(cluster.endpoints[0] ?? '');
+    server = await startServerOn([relay.endpoint]);
+    await using other = await startServerOn(cluster.endpoints);
+    const seen = watchNames(server, await revisionOf(server));
+    await server.client.create(CONFIG_MAPS, configMap('first', {}));
+    relay.cut();
+    await other.client.create(CONFIG_MAPS, configMap('second', {}));
+    relay.restore();
+    await eventually(
+      'the watch goes on',
+      async () => seen.names,
+      (names) => names.includes('second'),
+    );
+    expect(seen.names).toEqual(['first', 'second']);
+    seen.stop();
+  });
+
+  test('a server whose history was compacted while it was cut off ends its watches with 410 and reads anew', async () => {
+    cluster = await EtcdCluster.start();
+    await using relay = await TcpRelay.start(cluster.endpoints[0] ?? '');
+    server = await startServerOn([relay.endpoint]);
+    await using other = await startServerOn(cluster.endpoints);
+    for (const each of ['kept', 'changed', 'deleted']) await server.client.create(CONFIG_MAPS, configMap(each, {}));
+    const changes: string[] = [];
+    server.server.parts.view('', 'configmaps').onChange(({ object, previous }) => {
+      changes.push(`${object === undefined ? 'gone' : 'is'} ${(object ?? previous)?.metadata.name}`);
+    });
+    const revision = await revisionOf(server);
+    const seen = watchNames(server, revision);
+    relay.cut();
+    await other.client.update(CONFIG_MAPS, configMap('changed', { a: 'b' }));
+    await other.client.delete(CONFIG_MAPS, name('deleted'));
+    await other.client.create(CONFIG_MAPS, configMap('made', {}));
+    await other.server.compact();
+    relay.restore();
+    await eventually(
+      'the watch ends',
+      async () => seen.error,
+      (error) => error !== undefined,
+    );
+    expect(seen.error).toMatchObject({ code: 410 });
+    const names = async (api: TestServer) => {
+      const { items } = await api.client.list(CONFIG_MAPS, { namespace: NAMESPACE });
+      return items.map(({ metadata, data }) => [metadata.name, metadata.resourceVersion, data]);
+    };
+    const { client } = server;
+    await eventually(
+      'reads work again',
+      () => client.get(CONFIG_MAPS, name('made')),
+      () => true,
+    );
+    expect(await names(server)).toEqual(await names(other));
+    expect(changes.toSorted()).toEqual(['gone deleted', 'is changed', 'is made']);
+    const late = watchNames(server, revision);
+    await eventually(
+      'an old revision is refused',
+      async () => late.error,
+      (error) => error !== undefined,
+    );
+    expect(late.error).toMatchObject({ code: 410 });
+    const anew = watchNames(server, await revisionOf(server));
+    await other.client.create(CONFIG_MAPS, configMap('later', {}));
+    await eventually(
+      'a new watch tells',
+      async () => anew.names,
+      (found) => found.includes('later'),
+    );
+    anew.stop();
+  });
+
   test('a request that is too large for it is refused with 413', async () => {
     const { api } = await start(['--max-request-bytes=100000']);
     const error = await api.client.create(CONFIG_MAPS, configMap('big', { text: 'x'.repeat(200_000) })).catch(String);
@@ -162,6 +235,34 @@ function configMap(mapName: string, data: Record<string, string>): ConfigMap {
 
 function name(of: string): { name: string; namespace: string } {
   return { name: of, namespace: NAMESPACE };
+}
+
+async function revisionOf(api: TestServer): Promise<string> {
+  const { metadata } = await api.client.list(CONFIG_MAPS, { namespace: NAMESPACE });
+  return metadata.resourceVersion ?? '';
+}
+
+/** Watches until it is stopped or ends: the names of events, and the error at the end. */
+function watchNames(
+  api: TestServer,
+  resourceVersion: string,
+): { readonly names: string[]; readonly error: unknown; stop(): void } {
+  const stopping = new AbortController();
+  const result: { names: string[]; error: unknown; stop(): void } = {
+    names: [],
+    error: undefined,
+    stop: () => stopping.abort(),
+  };
+  const follow = async () => {
+    const options = { namespace: NAMESPACE, resourceVersion, signal: stopping.signal };
+    for await (const { object } of api.client.watch(CONFIG_MAPS, options)) {
+      result.names.push(object.metadata.name ?? '');
+    }
+  };
+  follow().catch((error: unknown) => {
+    result.error = error;
+  });
+  return result;
 }
 
 async function rawStore({ endpoints }: EtcdCluster) {
