@@ -5,7 +5,7 @@ import { officialTests, type OfficialTest } from '../test/conformance/support/of
 import { runSabotage } from './conformance-sabotage.ts';
 
 /**
- * Runs the conformance tests against a cluster and counts: how many of the official names have a test that passes, by
+ * Runs the conformance tests against a cluster (`--encoding protobuf`: in that form) and counts: how many of the official names have a test that passes, by
  * group and by special interest group. `npm run conformance -- --kubeconfig FILE`; without a file, a cluster is started.
  * `--report FILE` only counts an earlier run's results; `--filter TEXT` runs the tests whose name has it; `--missing`
  * lists the official names that no test carries. `--sabotage` breaks one behaviour of the server at a time and demands
@@ -56,6 +56,7 @@ function runTests(kubeconfig: string | undefined, filter: string | undefined): n
   if (filter !== undefined) args.push('--testNamePattern', filter.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   const env = {
     ...process.env,
+    TIPHYS_CONFORMANCE_ENCODING: option('--encoding') ?? 'json',
     ...(kubeconfig === undefined ? {} : { TIPHYS_CONFORMANCE_KUBECONFIG: resolve(kubeconfig) }),
   };
   const vitest = join('node_modules', 'vitest', 'vitest.mjs');

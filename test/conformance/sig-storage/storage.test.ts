@@ -147,6 +147,7 @@ conformanceTest(
       kind: kindOf(GROUP, 'VolumeAttachment', 'volumeattachments'),
       body: { spec: ATTACHMENT_SPEC },
       status: { attached: true },
+      statusKeepsMetadata: true,
       statusPatched: { attached: false },
       unique,
     });

@@ -3,6 +3,7 @@ import { Agent, request as httpsRequest, type RequestOptions } from 'node:https'
 import { type Collection, collectionOf } from './collection.ts';
 import type { Connection } from './kubeconfig.ts';
 import type { Kind, KubeObject } from './kinds.ts';
+import { decodeBody, encodeBody as encodeProtobuf, messageOf, PROTOBUF } from './protobuf.ts';
 import { Watch } from './watch.ts';
 
 export interface Answer<T = unknown> {
@@ -28,6 +29,9 @@ export interface StatusBody {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
+/** What the client prefers, as `--kube-api-content-type` of the official suite does. */
+export type Encoding = 'json' | 'protobuf';
+
 /** What the server answered instead of a success. */
 export class ApiError extends Error {
   readonly code: number;
@@ -47,14 +51,16 @@ const SOCKETS_MAX = 16;
 /** Long enough for a busy machine, short enough to fail inside a test's own time. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** A client of any Kubernetes API server: HTTPS and JSON, and nothing that it would share with the server. */
+/** A client of any Kubernetes API server: HTTPS, JSON or protobuf, and nothing that it would share with the server. */
 export class Api {
   readonly #connection: Connection;
   readonly #agent: Agent | PlainAgent;
   readonly #watches = new Set<Watch>();
+  readonly #encoding: Encoding;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, encoding: Encoding = 'json') {
     this.#connection = connection;
+    this.#encoding = encoding;
     // A proxy in front of the cluster may do without TLS.
     const options = { keepAlive: true, maxSockets: SOCKETS_MAX };
     this.#agent = connection.server.protocol === 'http:' ? new PlainAgent(options) : new Agent(options);
@@ -71,20 +77,26 @@ export class Api {
 
   /** Any request, whatever the answer. */
   async raw<T = unknown>(method: string, path: string, init: RequestInit = {}): Promise<Answer<T>> {
-    const bytes = init.body === undefined ? undefined : Buffer.from(encodeBody(init.body));
+    const { bytes, contentType } = this.#encode(init);
     const headers = {
-      accept: init.accept ?? 'application/json',
-      ...(bytes === undefined ? {} : { 'content-type': init.contentType ?? 'application/json' }),
+      accept: init.accept ?? (this.#encoding === 'json' ? 'application/json' : `${PROTOBUF}, application/json`),
+      ...(bytes === undefined ? {} : { 'content-type': contentType }),
       ...(bytes === undefined ? {} : { 'content-length': bytes.length }),
     };
     const response = await this.#open({ method, path: withQuery(path, init.query), headers }, bytes);
     const chunks: Buffer[] = [];
     // Safe: no encoding is set, so chunks are buffers.
     for await (const chunk of response) chunks.push(chunk as Buffer);
-    const text = Buffer.concat(chunks).toString('utf8');
-    const isJson = (response.headers['content-type'] ?? '').includes('json');
+    const whole = Buffer.concat(chunks);
+    const text = whole.toString('utf8');
+    const type = response.headers['content-type'] ?? '';
+    const decoded: unknown = type.startsWith(PROTOBUF)
+      ? decodeBody(whole)
+      : type.includes('json') && text !== ''
+        ? JSON.parse(text)
+        : text;
     // Safe: the caller says what it expects; a wrong shape fails its assertions.
-    const body = (isJson && text !== '' ? JSON.parse(text) : text) as T;
+    const body = decoded as T;
     return { code: response.statusCode ?? 0, headers: response.headers, text, body };
   }
 
@@ -98,7 +110,14 @@ export class Api {
   async watch<T extends KubeObject>(path: string, query: RequestInit['query'] = {}): Promise<Watch<T>> {
     const full = withQuery(path, { ...query, watch: true });
     const response = await this.#open(
-      { method: 'GET', path: full, headers: { accept: 'application/json' }, agent: false },
+      {
+        method: 'GET',
+        path: full,
+        headers: {
+          accept: this.#encoding === 'json' ? 'application/json' : `${PROTOBUF};stream=watch, application/json`,
+        },
+        agent: false,
+      },
       undefined,
     );
     if (response.statusCode !== 200) {
@@ -113,7 +132,18 @@ export class Api {
   /** A client of the same server that proves itself by a token, or by nothing. */
   as(token: string | undefined): Api {
     const { cert: _, key: __, token: ___, ...rest } = this.#connection;
-    return new Api(token === undefined ? rest : { ...rest, token });
+    return new Api(token === undefined ? rest : { ...rest, token }, this.#encoding);
+  }
+
+  #encode({ body, contentType }: RequestInit): { bytes?: Buffer; contentType: string } {
+    if (body === undefined) return { contentType: '' };
+    const isPlain = contentType === undefined && typeof body === 'object' && body !== null;
+    // Safe: every object has string keys.
+    const object = body as Record<string, unknown>;
+    if (this.#encoding === 'protobuf' && isPlain && messageOf(String(object['apiVersion']), String(object['kind']))) {
+      return { bytes: encodeProtobuf(object), contentType: PROTOBUF };
+    }
+    return { bytes: Buffer.from(encodeBody(body)), contentType: contentType ?? 'application/json' };
   }
 
   close(): void {

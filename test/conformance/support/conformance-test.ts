@@ -17,6 +17,8 @@ export interface Scene {
   readonly after: (cleanUp: () => Promise<unknown>) => void;
 }
 
+// `npm run conformance -- --encoding protobuf`
+const ENCODING = process.env['TIPHYS_CONFORMANCE_ENCODING'] === 'protobuf' ? 'protobuf' : 'json';
 const names = new Set(officialTests().map(({ name }) => name));
 
 /** A test that carries the name of an official one; another name is a mistake and fails at once. */
@@ -25,7 +27,7 @@ export function conformanceTest(name: string, body: (scene: Scene) => Promise<vo
   // The assertions are in the body.
   test(name, async () => {
     const kubeconfig = inject('kubeconfig');
-    const api = new Api(readKubeconfig(kubeconfig));
+    const api = new Api(readKubeconfig(kubeconfig), ENCODING);
     const cleanUps: (() => Promise<unknown>)[] = [];
     const namespace = await createNamespace(api, unique('conformance'));
     cleanUps.push(() => api.of(NAMESPACES).delete(namespace));

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { KubeObject } from './kinds.ts';
 import { patienceMs } from './patience.ts';
+import { decodeFrames, PROTOBUF } from './protobuf.ts';
 
 export interface WatchEvent<T> {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
@@ -14,15 +15,15 @@ export class Watch<T extends KubeObject = KubeObject> {
   readonly #response: IncomingMessage;
   readonly #title: string;
   readonly #events: WatchEvent<T>[] = [];
-  #rest = '';
+  #rest: Buffer = Buffer.alloc(0);
   #hasEnded = false;
   #wake: () => void = () => undefined;
 
   constructor(response: IncomingMessage, title: string) {
     this.#response = response;
     this.#title = title;
-    response.setEncoding('utf8');
-    response.on('data', (text: string) => this.#read(text));
+    const isProtobuf = (response.headers['content-type'] ?? '').startsWith(PROTOBUF);
+    response.on('data', (bytes: Buffer) => (isProtobuf ? this.#readFrames(bytes) : this.#read(bytes)));
     response.on('close', () => this.#end());
     response.on('error', () => this.#end());
   }
@@ -67,9 +68,19 @@ export class Watch<T extends KubeObject = KubeObject> {
     this.#response.destroy();
   }
 
-  #read(text: string): void {
-    const lines = (this.#rest + text).split('\n');
-    this.#rest = lines.pop() ?? '';
+  #readFrames(bytes: Buffer): void {
+    const { events, rest } = decodeFrames(Buffer.concat([this.#rest, bytes]));
+    this.#rest = rest;
+    // Safe: as for lines.
+    this.#events.push(...(events as unknown as WatchEvent<T>[]));
+    this.#wake();
+  }
+
+  #read(bytes: Buffer): void {
+    const whole = Buffer.concat([this.#rest, bytes]);
+    const end = whole.lastIndexOf(0x0a) + 1;
+    const lines = whole.toString('utf8', 0, end).split('\n');
+    this.#rest = whole.subarray(end);
     // Safe: a watch sends one event a line; the assertions look into the object.
     for (const line of lines) if (line.trim() !== '') this.#events.push(JSON.parse(line) as WatchEvent<T>);
     this.#wake();
