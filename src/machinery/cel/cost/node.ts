@@ -31,7 +31,7 @@ export interface EstimatedCall {
   readonly target: SizedNode | undefined;
   readonly args: readonly SizedNode[];
   /** The node's size from all that is known. */
-  sizeOf(node: SizedNode): Interval;
+  readonly sizeOf: (node: SizedNode) => Interval;
 }
 
 export interface CallEstimate {

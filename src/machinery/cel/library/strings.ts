@@ -112,9 +112,16 @@ function lastIndexOf(text: string, part: string, offset?: number | bigint): numb
   return found === -1 ? -1 : codePointCount(text.slice(0, found));
 }
 
-/** Go's white space, which is Unicode's. */
+/** Unicode's white space, to which JavaScript adds the byte order mark. */
+const SPACE = '[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]';
+const LEADING_SPACE = new RegExp(`^${SPACE}+`);
+const TRAILING_SPACE = new RegExp(`${SPACE}$`);
+
 function trim(text: string): string {
-  return text.replace(/^[\s\u0085]+/u, '').replace(/[\s\u0085]+$/u, '');
+  const start = LEADING_SPACE.exec(text)?.[0].length ?? 0;
+  let end = text.length;
+  while (end > start && TRAILING_SPACE.test(text.charAt(end - 1))) end--;
+  return text.slice(start, end);
 }
 
 function replace(text: string, from: string, to: string, limit: number | bigint = -1): string {

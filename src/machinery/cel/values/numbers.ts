@@ -43,13 +43,20 @@ export function exactValue(value: number | bigint | CelDouble | CelUint): number
   return typeof value === 'object' ? value.value : value;
 }
 
-/** -1, 0 or 1; undefined where one is not a number. Numbers of all types compare on one line. */
+/**
+ * -1, 0 or 1; undefined where one is not a number. Numbers of all types compare on one line; next to a double the
+ * others count as doubles too, so the largest int equals 2^63.
+ */
 export function compareNumbers(
   left: number | bigint | CelDouble | CelUint,
   right: number | bigint | CelDouble | CelUint,
 ): -1 | 0 | 1 | undefined {
-  const a = exactValue(left);
-  const b = exactValue(right);
+  let a = exactValue(left);
+  let b = exactValue(right);
+  if (typeof a !== typeof b && (isDouble(left) || isDouble(right))) {
+    a = Number(a);
+    b = Number(b);
+  }
   // JavaScript compares a bigint with a number by their mathematical values.
   if (a < b) return -1;
   if (a > b) return 1;
