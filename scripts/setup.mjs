@@ -31,6 +31,7 @@ function main() {
   if (process.platform === 'linux') {
     installSystemPackages();
     bringBusybox();
+    if (['test', 'bench'].includes(purpose)) bringEtcd();
   }
   build();
 }
@@ -80,6 +81,16 @@ function bringBusybox() {
   const inside = join(ROOT, 'node_modules', '.debian', 'bin', 'busybox');
   if (existsSync('/usr/share/doc/busybox-static') || existsSync(inside) || !existsSync('/usr/bin/apt-get')) return;
   step('bringing a static busybox for the built-in images', () => unpackBeside(ROOT, 'busybox-static'));
+}
+
+// Tests run an etcd of their own. Installed as a package it would start as a service of the machine: so only its files
+// are brought. Without them the tests that need it say that they were skipped.
+function bringEtcd() {
+  const inside = join(ROOT, 'node_modules', '.debian', 'usr', 'bin', 'etcd');
+  const isThere = ['/usr/bin/etcd', '/usr/local/bin/etcd', inside].some((path) => existsSync(path));
+  if (isThere || process.env.TIPHYS_NO_INSTALL === '1' || !existsSync('/usr/bin/apt-get')) return;
+  step('bringing etcd for the tests', () => unpackBeside(ROOT, 'etcd-server'));
+  if (!existsSync(inside)) say('apt-get could not bring etcd-server; the tests that need etcd are skipped');
 }
 
 // With it `npx tiphys` is this checkout, at once and on any Node.

@@ -6,14 +6,20 @@ import { join } from 'node:path';
 import { RealClock } from '#machinery/clock/real-clock.ts';
 import { EtcdClient } from '../etcd-client.ts';
 
-/** Where Debian and the project's own archive put it. */
-const PROGRAMS = ['/usr/bin/etcd', '/usr/local/bin/etcd'];
+/** Where Debian, etcd's own archive and the project's set-up put it. */
+const PROGRAMS = [
+  '/usr/bin/etcd',
+  '/usr/local/bin/etcd',
+  join(import.meta.dirname, '..', '..', '..', '..', 'node_modules', '.debian', 'usr', 'bin', 'etcd'),
+];
 const START_TIMEOUT_MS = 20_000;
 const clock = new RealClock();
 
 /** Why tests with a real etcd cannot run here; undefined where they can. */
 export function missingEtcd(): string | undefined {
-  return program() === undefined ? 'etcd is not installed (Debian: etcd-server)' : undefined;
+  return program() === undefined
+    ? 'etcd is not installed ("npm test" brings Debian\'s etcd-server where it can)'
+    : undefined;
 }
 
 export interface EtcdMemberOptions {
