@@ -263,7 +263,7 @@ function readValue(reader: Reader, type: string): unknown {
     case 'int32':
       return reader.int32();
     case 'int64':
-      return Number(String(reader.int64()));
+      return Number(reader.int64().toString());
     case 'double':
       return reader.double();
     default:
@@ -292,7 +292,8 @@ function decodeSpecial(message: string, object: Json): unknown {
     case 'k8s.io.apimachinery.pkg.runtime.RawExtension':
     case `${META}.FieldsV1`:
     case `${EXTENSIONS}.JSON`: {
-      const raw = Buffer.from(String(object['raw'] ?? object['Raw'] ?? ''), 'base64');
+      const text = object['raw'] ?? object['Raw'];
+      const raw = Buffer.from(typeof text === 'string' ? text : '', 'base64');
       return raw.length === 0 ? undefined : JSON.parse(raw.toString());
     }
     case `${META}.Verbs`:
