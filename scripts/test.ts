@@ -11,6 +11,7 @@ interface Step {
   readonly command: readonly string[];
   /** Where a vitest step leaves its counts. */
   readonly report?: string;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const REPORTS = join('.cache', 'test-reports');
@@ -23,6 +24,7 @@ const steps: Step[] = [
   vitest('unit', ['--project', 'unit']),
   vitest('cluster', ['--project', 'cluster']),
   vitest('conformance', ['--project', 'conformance']),
+  { ...vitest('conformance-protobuf', ['--project', 'conformance']), env: { TIPHYS_CONFORMANCE_ENCODING: 'protobuf' } },
   vitest('e2e', ['--project', 'e2e']),
 ];
 
@@ -40,7 +42,10 @@ function main(): void {
     if (wanted !== undefined && !wanted.includes(step.name)) continue;
     const started = performance.now();
     const [command = '', ...args] = step.command;
-    const result = spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], env: environment() });
+    const result = spawnSync(command, args, {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...environment(), ...step.env },
+    });
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     const ok = result.status === 0;
     if (!ok) failedSteps.push(step.name);

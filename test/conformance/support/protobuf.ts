@@ -263,7 +263,7 @@ function readValue(reader: Reader, type: string): unknown {
     case 'int32':
       return reader.int32();
     case 'int64':
-      return Number(reader.int64().toString());
+      return Number(reader.int64());
     case 'double':
       return reader.double();
     default:
