@@ -1,4 +1,5 @@
 import type { CustomRules } from '#api/registry/resource.ts';
+import { evaluateRules, hasRules } from '#api/apiextensions/rules/evaluate-rules.ts';
 import { applySchemaDefaults, pruneNulls } from '#api/apiextensions/structural/defaults.ts';
 import { coerceEmbedded } from '#api/apiextensions/structural/embedded.ts';
 import type { JsonSchema } from '#api/apiextensions/structural/json-schema.ts';
@@ -72,12 +73,12 @@ export class CustomVersion implements CustomRules {
 
   /** Whether the schema has rules in CEL. */
   get hasValidationRules(): boolean {
-    return false;
+    return hasRules(this.schema);
   }
 
   /** What the schema's rules say about an object, or about its change. */
-  evaluateRules(_next: KubeObject, _current: KubeObject | undefined): FieldError[] {
-    return [];
+  evaluateRules(next: KubeObject, current: KubeObject | undefined): FieldError[] {
+    return evaluateRules(next, this.schema, { path: new FieldPath(), old: current });
   }
 
   applyDefaults(object: KubeObject): void {
