@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EtcdCluster, missingEtcd } from '#store/etcd/testing/etcd-process.ts';
 import type { LoadJob, LoadResult } from './load.ts';
 
 /** One line of the table. */
@@ -24,6 +25,7 @@ export const scenarios: Readonly<Record<string, () => Promise<Row[]>>> = {
   watch,
   deployment,
   node,
+  etcd,
 };
 
 /** From the start of the built program to `/readyz` ok, with an existing PKI and store. */
@@ -112,6 +114,36 @@ async function deployment(): Promise<Row[]> {
   }
 }
 
+/** Creates, lists and watches as above, with one member of etcd on this machine's disk instead of lmdb. */
+async function etcd(): Promise<Row[]> {
+  const missing = missingEtcd();
+  if (missing !== undefined) {
+    process.stderr.write(`  not measured: ${missing}\n`);
+    return [];
+  }
+  await using cluster = await EtcdCluster.start({ isDurable: true });
+  const where = `etcd ${cluster.version()}, one member on the same machine, flushed`;
+  return await withServer(
+    async (server) => {
+      await load(server, { type: 'create', clients: 32, count: 1_000 });
+      await server.worstDelayMs();
+      const created = await load(server, { type: 'create', clients: 32, count: 5_000 });
+      const rows = [
+        row('etcd: pod creates, 32 clients', `pods of 3 KB, ${where}`, created, await server.worstDelayMs()),
+      ];
+      await load(server, { type: 'list', rounds: 3 });
+      const listed = await load(server, { type: 'list', rounds: 15 });
+      rows.push(
+        row('etcd: list 6,000 pods of 3 KB', `consistent reads, ${where}`, listed, await server.worstDelayMs()),
+      );
+      const seen = await load(server, { type: 'watch', clients: 1_000, rounds: 20 });
+      rows.push(row('etcd: update seen by 1,000 watchers', where, seen, await server.worstDelayMs()));
+      return rows;
+    },
+    ['--etcd-servers', cluster.endpoints.join()],
+  );
+}
+
 /** With containerd, where this machine can: from the start of `up` to the first pod Running, and the agent's memory. */
 async function node(): Promise<Row[]> {
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/containerd')) return [];
@@ -167,10 +199,10 @@ interface Server {
   stop(): Promise<void>;
 }
 
-async function withServer(use: (server: Server) => Promise<Row[]>): Promise<Row[]> {
+async function withServer(use: (server: Server) => Promise<Row[]>, args: readonly string[] = []): Promise<Row[]> {
   const dataDir = mkdtempSync(join(tmpdir(), 'tiphys-bench-'));
   try {
-    const server = await startServer(dataDir);
+    const server = await startServer(dataDir, args);
     try {
       return await use(server);
     } finally {
@@ -181,9 +213,9 @@ async function withServer(use: (server: Server) => Promise<Row[]>): Promise<Row[
   }
 }
 
-async function startServer(dataDir: string): Promise<Server> {
+async function startServer(dataDir: string, args: readonly string[] = []): Promise<Server> {
   const from = performance.now();
-  const child = spawn(process.execPath, [BIN, 'server', '--data-dir', dataDir, '--port', '0'], {
+  const child = spawn(process.execPath, [BIN, 'server', '--data-dir', dataDir, '--port', '0', ...args], {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const kubeconfig = join(dataDir, 'admin.conf');

@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { RealClock } from '#machinery/clock/real-clock.ts';
+import { SystemRandom } from '#machinery/random/system-random.ts';
+import { openEtcdStore } from '#store/etcd/etcd-store.ts';
+import { EtcdCluster, missingEtcd } from '#store/etcd/testing/etcd-process.ts';
 import { openLmdbStore } from '#store/lmdb/lmdb-store.ts';
 import { MemoryStore } from '#store/memory/memory-store.ts';
 import type { Store } from '#store/store.ts';
@@ -37,6 +40,12 @@ try {
     await using lmdb = await openLmdbStore({ path: join(directory, String(inFlight)), clock });
     rows.push(await measure(lmdb, { what: 'create', inFlight, count }));
     rows.push(await measure(lmdb, { what: 'update', inFlight, count }));
+    if (missingEtcd() !== undefined) continue;
+    await using cluster = await EtcdCluster.start({ isDurable: true });
+    const options = { endpoints: cluster.endpoints, prefix: '/bench', root: '' };
+    await using etcd = await openEtcdStore(options, { clock, random: new SystemRandom() });
+    rows.push(await measure(etcd, { what: 'create', inFlight, count: Math.ceil(count / 4) }));
+    rows.push(await measure(etcd, { what: 'update', inFlight, count: Math.ceil(count / 4) }));
   }
 } finally {
   rmSync(directory, { recursive: true, force: true });

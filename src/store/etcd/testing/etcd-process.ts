@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -73,7 +73,9 @@ export class EtcdMember {
       '--log-level=error',
       ...flags,
     ];
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // etcd 3.4 wants to be told that an arm64 machine is meant.
+    const env = process.arch === 'arm64' ? { ...process.env, ETCD_UNSUPPORTED_ARCH: 'arm64' } : process.env;
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     const keep = (chunk: Buffer): void => {
       this.#output = (this.#output + chunk.toString()).slice(-8000);
     };
@@ -132,10 +134,13 @@ export class EtcdCluster implements AsyncDisposable {
     this.members = members;
   }
 
-  static async start(options: { size?: number; flags?: readonly string[] } = {}): Promise<EtcdCluster> {
-    const { size = 1, flags = [] } = options;
+  static async start(
+    options: { size?: number; flags?: readonly string[]; isDurable?: boolean } = {},
+  ): Promise<EtcdCluster> {
+    const { size = 1, flags = [], isDurable = false } = options;
     // In memory where that is possible: a test is not about the disk.
-    const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'tiphys-etcd-'));
+    const base = existsSync('/dev/shm') && !isDurable ? '/dev/shm' : tmpdir();
+    const folder = mkdtempSync(join(base, 'tiphys-etcd-'));
     const ports = await freePorts(size * 2);
     const urls = ports.map((port) => `http://127.0.0.1:${port}`);
     const names = Array.from({ length: size }, (_, index) => `member-${index}`);
@@ -157,6 +162,12 @@ export class EtcdCluster implements AsyncDisposable {
 
   get endpoints(): string[] {
     return this.members.map(({ endpoint }) => endpoint);
+  }
+
+  /** `3.4.23`. */
+  version(): string {
+    const { stdout } = spawnSync(program() ?? 'etcd', ['--version'], { encoding: 'utf8' });
+    return /etcd Version: (\S+)/.exec(stdout)?.[1] ?? 'of an unknown version';
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
