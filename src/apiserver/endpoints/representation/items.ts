@@ -6,7 +6,7 @@ import type { Entry } from '../../storage/entry.ts';
 import { parseStored } from '../../storage/object-cache.ts';
 import type { Forms } from './forms.ts';
 import type { Encoding, Representation, Shape } from './negotiate.ts';
-import { partialJson, partialObject } from './partial.ts';
+import { partialSlices, partialObject } from './partial.ts';
 import { frozenObject, servedObject, servesStoredBytes } from './serve.ts';
 import { rowOf } from './table.ts';
 
@@ -16,6 +16,8 @@ export interface ItemForm {
   readonly value: (entry: Entry) => unknown;
   /** Its bytes, not to be changed; the bare message where the encoding is protobuf. */
   readonly encode: (entry: Entry, use?: BytesUse) => Uint8Array;
+  /** The same, borrowed, in slices that share what is stored. */
+  readonly slices: (entry: Entry) => readonly Uint8Array[];
 }
 
 /**
@@ -35,23 +37,27 @@ export function itemForm(
   const value = valueForm(definition, { shape, nowMs });
   // What is cut out of the stored bytes is not worth keeping; ages in tables change with time.
   if (encoding === 'json' && servesStoredBytes(definition)) {
-    if (shape.type === 'object') return { value, encode: (entry) => Buffer.concat(entry.slices()) };
-    if (shape.type === 'partial') return { value, encode: (entry) => partialJson(entry, shape.version) };
+    if (shape.type === 'object') return slicedForm(value, (entry) => entry.slices());
+    if (shape.type === 'partial') return slicedForm(value, (entry) => partialSlices(entry, shape.version));
   }
   const encode = encoderOf(forms, { definition, shape, encoding });
-  if (shape.type === 'table') return { value, encode: (entry) => encode(value(entry)) };
+  if (shape.type === 'table') {
+    return { value, encode: (entry) => encode(value(entry)), slices: (entry) => [encode(value(entry))] };
+  }
   const key = forms.formKey(definition, `${encoding} ${shape.type}${shape.type === 'partial' ? shape.version : ''}`);
-  return {
-    value,
-    encode: (entry, use = 'keep') => {
-      // The object of a deletion stands at a revision that may be another object's.
-      const known = entry.isGone ? undefined : forms.get(key, entry);
-      if (known !== undefined) return known;
-      const bytes = encode(value(entry));
-      if (use === 'keep' && !entry.isGone) return forms.keep(key, entry, bytes);
-      return use === 'borrow' || encoding !== 'protobuf' ? bytes : Buffer.from(bytes);
-    },
+  const encodeFor = (entry: Entry, use: BytesUse = 'keep'): Uint8Array => {
+    // The object of a deletion stands at a revision that may be another object's.
+    const known = entry.isGone ? undefined : forms.get(key, entry);
+    if (known !== undefined) return known;
+    const bytes = encode(value(entry));
+    if (use === 'keep' && !entry.isGone) return forms.keep(key, entry, bytes);
+    return use === 'borrow' || encoding !== 'protobuf' ? bytes : Buffer.from(bytes);
   };
+  return { value, encode: encodeFor, slices: (entry) => [encodeFor(entry, 'borrow')] };
+}
+
+function slicedForm(value: ItemForm['value'], slices: (entry: Entry) => Uint8Array[]): ItemForm {
+  return { value, slices, encode: (entry) => Buffer.concat(slices(entry)) };
 }
 
 function valueForm(
@@ -64,7 +70,7 @@ function valueForm(
     case 'partial':
       // Only the metadata is read, where it is as it is stored.
       return servesStoredBytes(definition)
-        ? (entry) => parseStored(partialJson(entry, shape.version))
+        ? (entry) => parseStored(Buffer.concat(partialSlices(entry, shape.version)))
         : (entry) => partialObject(servedObject(definition, entry), shape.version);
     case 'table': {
       const options = { ...shape, nowMs };

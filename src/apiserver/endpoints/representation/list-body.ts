@@ -177,10 +177,14 @@ async function shapedResponse(call: Call, page: ListPage, context: ListContext):
   }
   const list = shapedList(call, page, context);
   const headers = { 'content-type': contentTypeOf(representation) };
-  const body = listChunks(core.executor, list, representation);
-  if (page.entries.length > SHAPED_ITEMS) return { type: 'stream', status: 200, headers, body };
+  if (page.entries.length > SHAPED_ITEMS) {
+    const isReused = reusesMemory(call);
+    const body = listChunks(core.executor, list, { representation, reusesMemory: isReused });
+    return { type: 'stream', status: 200, headers, body, reusesMemory: isReused };
+  }
   const pieces: Uint8Array[] = [];
-  for await (const piece of body) pieces.push(piece);
+  const chunksOfList = listChunks(core.executor, list, { representation, reusesMemory: false });
+  for await (const piece of chunksOfList) pieces.push(piece);
   return { type: 'bytes', status: 200, headers, body: pieces };
 }
 

@@ -19,25 +19,29 @@ export interface ListParts {
   readonly entries: readonly Entry[];
 }
 
-/** The bytes of a list, made while it is sent. Not for protobuf, which says its length first. */
+/**
+ * The bytes of a list, made while it is sent. Not for protobuf, which says its length first. With `reusesMemory` each
+ * chunk is good until the next one.
+ */
 export async function* listChunks(
   executor: Executor,
   list: ListParts,
-  representation: Representation,
+  { representation, reusesMemory }: { representation: Representation; reusesMemory: boolean },
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let pieces: Uint8Array[] = [];
-  let size = 0;
+  let memory = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  let used = 0;
   for (const piece of piecesOf(list, representation)) {
-    pieces.push(piece);
-    size += piece.length;
-    if (size >= CHUNK_BYTES) {
-      yield Buffer.concat(pieces, size);
-      pieces = [];
-      size = 0;
+    if (used + piece.length > memory.length) {
+      if (used > 0) yield memory.subarray(0, used);
+      if (!reusesMemory || memory.length < piece.length)
+        memory = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, piece.length));
+      used = 0;
     }
+    memory.set(piece, used);
+    used += piece.length;
     if (executor.shouldPause()) await executor.pause('request');
   }
-  if (size > 0) yield Buffer.concat(pieces, size);
+  if (used > 0) yield memory.subarray(0, used);
 }
 
 function piecesOf(list: ListParts, { encoding, isPretty }: Representation): Iterable<Uint8Array> {
@@ -52,7 +56,7 @@ function* jsonPieces({ head, itemsField, form, entries }: ListParts): Generator<
   yield Buffer.from(`${encodeValue(head).slice(0, -1)},"${itemsField}":[`);
   for (const [index, entry] of entries.entries()) {
     if (index > 0) yield COMMA;
-    yield form.encode(entry);
+    yield* form.slices(entry);
   }
   yield Buffer.from(']}\n');
 }
@@ -93,6 +97,6 @@ function* cborPieces({ head, itemsField, form, entries }: ListParts): Generator<
       continue;
     }
     yield cborHead('array', entries.length);
-    for (const entry of entries) yield form.encode(entry);
+    for (const entry of entries) yield* form.slices(entry);
   }
 }
