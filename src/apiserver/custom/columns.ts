@@ -2,7 +2,7 @@ import { nameColumn } from '#api/columns/common.ts';
 import type { CustomResourceColumnDefinition } from '#api/generated/types.ts';
 import type { TableColumn } from '#api/registry/resource.ts';
 import { parseTime } from '#machinery/clock/clock.ts';
-import { JsonPath } from '#machinery/jsonpath/json-path.ts';
+import { JsonPath, printJsonValue } from '#machinery/jsonpath/json-path.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import { timestampSince } from '#machinery/time/human-duration.ts';
 
@@ -68,7 +68,7 @@ function cellOf(
 
 function stringCell(value: unknown): unknown {
   if (value === null || value === undefined) return null;
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return printJsonValue(value);
 }
 
 function valueCell(value: unknown, type: TableColumn['type'], nowMs: number): unknown {

@@ -3,7 +3,7 @@ import { isConditionTrue } from '#api/apiextensions/v1/conditions.ts';
 import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '#api/generated/types.ts';
 import { compareVersions } from '#api/registry/registry.ts';
 import type { ResourceDefinition, SubresourceDefinition, Verb } from '#api/registry/resource.ts';
-import { JsonPath } from '#machinery/jsonpath/json-path.ts';
+import { JsonPath, printJsonValue } from '#machinery/jsonpath/json-path.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { SchemaSet } from '#machinery/schema/schema.ts';
 import type { Revision } from '#store/store.ts';
@@ -146,7 +146,7 @@ function selectableFieldsOf({
       const read = (object: KubeObject): string => {
         path ??= new JsonPath(`{${jsonPath}}`, { allowMissingKeys: true });
         const value = path.find(object)[0]?.[0];
-        return value === undefined || value === null ? '' : String(value);
+        return value === undefined || value === null ? '' : printJsonValue(value);
       };
       return [jsonPath.replace(/^\./, ''), read];
     }),

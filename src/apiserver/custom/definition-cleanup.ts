@@ -66,7 +66,7 @@ export class DefinitionCleanup {
   }
 
   close(): void {
-    for (const name of [...this.#waiting.keys()]) this.forget(name);
+    for (const name of this.#waiting.keys()) this.forget(name);
   }
 
   async #cacheOf({ spec, status }: CustomResourceDefinition): Promise<ResourceCache> {
@@ -100,7 +100,7 @@ export class DefinitionCleanup {
 
   /** No version is served, so that nobody could: the objects go without a word. */
   async #removeUnserved(cache: ResourceCache): Promise<void> {
-    for (const entry of [...cache.tree.values()]) {
+    for (const entry of Array.from(cache.tree.values())) {
       await this.#deps.hub.store.commit({ key: entry.key, value: undefined, expectedRevision: entry.revision });
     }
   }

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { ipFamily } from '#machinery/validation/addresses.ts';
 import { isDns1123Label, isDns1123Subdomain } from '#machinery/validation/names.ts';
 
 /** A string format as upstream's kube-openapi checks it; names are looked up without dashes. */
@@ -19,7 +19,7 @@ const FORMATS: ReadonlyMap<string, FormatCheck> = new Map<string, FormatCheck>([
   ['email', isEmail],
   ['hostname', isHostname],
   ['ipv4', isSloppyIpv4],
-  ['ipv6', (text) => text.includes(':') && isIP(text) === 6],
+  ['ipv6', (text) => text.includes(':') && ipFamily(text) === 'IPv6'],
   ['cidr', isCidrText],
   ['mac', matches(/^(?:[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4})$/i)],
   ['uuid', matches(uuidPattern(HEX4, HEX4))],
@@ -63,8 +63,8 @@ export function hasFormat(format: string, text: string): boolean | undefined {
 }
 
 function isRequestUri(text: string): boolean {
-  if (text.startsWith('/')) return !/[\u0000-\u0020\u007f]/.test(text) && !hasBadEscape(text);
-  if (!/^[a-zA-Z][a-zA-Z0-9+.-]*:/.test(text) || /[\u0000-\u001f\u007f]/.test(text) || hasBadEscape(text)) return false;
+  if (text.startsWith('/')) return !/[\s\p{Cc}]/u.test(text) && !hasBadEscape(text);
+  if (!/^[a-zA-Z][a-zA-Z0-9+.-]*:/.test(text) || /\p{Cc}/u.test(text) || hasBadEscape(text)) return false;
   const authority = /^[a-zA-Z][a-zA-Z0-9+.-]*:\/\/([^/?]*)/.exec(text)?.[1];
   // What follows a scheme without slashes is opaque.
   return authority === undefined || !/[\s<>"\\^`{|}]/.test(authority);
@@ -102,15 +102,15 @@ function isHostname(text: string): boolean {
 
 /** Dotted IPv4, leading zeros allowed, or IPv6 that ends in it. */
 function isSloppyIpv4(text: string): boolean {
-  return text.includes('.') && isIP(withoutLeadingZeros(text)) !== 0;
+  return text.includes('.') && ipFamily(withoutLeadingZeros(text)) !== undefined;
 }
 
 function isCidrText(text: string): boolean {
   const slash = text.indexOf('/');
   if (slash < 0) return false;
-  const family = isIP(withoutLeadingZeros(text.slice(0, slash)));
+  const family = ipFamily(withoutLeadingZeros(text.slice(0, slash)));
   const bits = text.slice(slash + 1);
-  return family !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
+  return family !== undefined && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 'IPv4' ? 32 : 128);
 }
 
 function withoutLeadingZeros(text: string): string {
@@ -120,17 +120,18 @@ function withoutLeadingZeros(text: string): string {
 function isIsbn10(text: string): boolean {
   const digits = text.replaceAll(/[\s-]+/g, '');
   if (!/^\d{9}[\dX]$/.test(digits)) return false;
-  const sum = [...digits].reduce(
-    (total, digit, index) => total + (index + 1) * (digit === 'X' ? 10 : Number(digit)),
-    0,
-  );
+  const sum = digits
+    .split('')
+    .reduce((total, digit, index) => total + (index + 1) * (digit === 'X' ? 10 : Number(digit)), 0);
   return sum % 11 === 0;
 }
 
 function isIsbn13(text: string): boolean {
   const digits = text.replaceAll(/[\s-]+/g, '');
   if (!/^\d{13}$/.test(digits)) return false;
-  return [...digits].reduce((total, digit, index) => total + Number(digit) * (index % 2 === 0 ? 1 : 3), 0) % 10 === 0;
+  return (
+    digits.split('').reduce((total, digit, index) => total + Number(digit) * (index % 2 === 0 ? 1 : 3), 0) % 10 === 0
+  );
 }
 
 const CARD =
@@ -139,10 +140,13 @@ const CARD =
 function isCreditCard(text: string): boolean {
   const digits = text.replaceAll(/\D+/g, '');
   if (!CARD.test(digits)) return false;
-  const sum = [...digits].reverse().reduce((total, digit, index) => {
-    const value = Number(digit) * (index % 2 === 1 ? 2 : 1);
-    return total + (value >= 10 ? (value % 10) + 1 : value);
-  }, 0);
+  const sum = digits
+    .split('')
+    .toReversed()
+    .reduce((total, digit, index) => {
+      const value = Number(digit) * (index % 2 === 1 ? 2 : 1);
+      return total + (value >= 10 ? (value % 10) + 1 : value);
+    }, 0);
   return sum % 10 === 0;
 }
 

@@ -7,7 +7,7 @@ import {
   tooMany,
   typeInvalid,
 } from '#machinery/field/field-error.ts';
-import { FieldPath } from '#machinery/field/field-path.ts';
+import type { FieldPath } from '#machinery/field/field-path.ts';
 
 /** What is wrong with one value, as upstream's schema validator tells it. */
 export interface Finding {

@@ -17,7 +17,7 @@ interface ConversionContext {
 /** Checks how versions are converted; paths and names are those of upstream's internal form. */
 export function validateConversion(conversion: CustomResourceConversion, context: ConversionContext): FieldError[] {
   const errors: FieldError[] = [];
-  const { strategy = '', webhook } = conversion;
+  const { strategy, webhook } = conversion;
   if (strategy === '') errors.push(required(PATH.child('strategy'), ''));
   else if (strategy !== 'None' && strategy !== 'Webhook') {
     errors.push(notSupported(PATH.child('strategy'), strategy, ['None', 'Webhook']));

@@ -21,7 +21,7 @@ export function validateColumns(
 
 function columnErrors(column: CustomResourceColumnDefinition, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
-  const { name = '', type = '', format = '', jsonPath = '' } = column;
+  const { name, type, format = '', jsonPath } = column;
   if (name === '') errors.push(required(path.child('name'), ''));
   const types = `must be one of ${COLUMN_TYPES.join(',')}`;
   if (type === '') errors.push(required(path.child('type'), types));
