@@ -1,5 +1,5 @@
 import { ProtobufCodec } from '#machinery/codec/protobuf/codec.ts';
-import type { ProtobufTable } from '#machinery/codec/protobuf/plan.ts';
+import type { ProtobufTable } from '#machinery/codec/protobuf/model.ts';
 
 /** What protobuf is read and written by: the table is large, so it is loaded at its first use. */
 export interface ProtobufSource {

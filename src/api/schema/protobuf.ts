@@ -1,4 +1,4 @@
-import type { ProtobufTable } from '#machinery/codec/protobuf/plan.ts';
+import type { ProtobufTable } from '#machinery/codec/protobuf/model.ts';
 import { presenceSchemas } from './load.ts';
 
 /** Field numbers of every message of the served API; large, so it is loaded at the first call. */

@@ -4,7 +4,7 @@ import { encodeValue } from '../json.ts';
 import { ProtobufCodec } from './codec.ts';
 import { readEnvelope } from './envelope.ts';
 import { ProtobufError } from './errors.ts';
-import type { ProtobufTable } from './plan.ts';
+import type { ProtobufTable } from './model.ts';
 
 const META = 'k8s.io.apimachinery.pkg.apis.meta.v1';
 const TABLE: ProtobufTable = {

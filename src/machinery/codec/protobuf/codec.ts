@@ -3,7 +3,8 @@ import { Encoding } from './encode.ts';
 import { envelopeOf, type ProtobufEnvelope, readEnvelope, type TypeName } from './envelope.ts';
 import { ProtobufError } from './errors.ts';
 import { decodeJson } from '../json.ts';
-import { PlanSet, type ProtobufTable } from './plan.ts';
+import type { ProtobufTable } from './model.ts';
+import { PlanSet } from './plan.ts';
 import { WireReader } from './reader.ts';
 import { WireWriter } from './writer.ts';
 

@@ -1,7 +1,7 @@
 import { setOwn } from '../deep.ts';
 import type { ProtobufEnvelope } from './envelope.ts';
 import { ProtobufError } from './errors.ts';
-import type { FieldPlan, MessagePlan } from './plan.ts';
+import type { FieldPlan, MessageDecoder, MessagePlan } from './model.ts';
 import { BYTES, WireReader } from './reader.ts';
 
 /** Deeper messages are no API objects; schemas of custom resources nest deepest. */
@@ -12,7 +12,7 @@ const NO_BYTES = new Uint8Array();
 type Fields = Record<string, unknown>;
 
 /** One run of the decoder: what special forms may ask of it. */
-export class Decoding {
+export class Decoding implements MessageDecoder {
   readonly #objectOf: (envelope: ProtobufEnvelope, decoding: Decoding) => unknown;
   #depth = 0;
 

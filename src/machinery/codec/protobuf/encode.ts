@@ -1,14 +1,14 @@
-import { encodeValue } from '../json.ts';
 import { ProtobufError } from './errors.ts';
-import type { FieldPlan, MessagePlan } from './plan.ts';
+import type { FieldPlan, MessageEncoder, MessagePlan } from './model.ts';
 import { BYTES } from './reader.ts';
+import { textOf } from './text.ts';
 import type { WireWriter } from './writer.ts';
 
 /** Values that are no tree of this depth never pass the schema of a kind. */
 const DEPTH_MAX = 1000;
 
 /** One run of the encoder: what special forms may ask of it. Everything is written from its end to its beginning. */
-export class Encoding {
+export class Encoding implements MessageEncoder {
   readonly writer: WireWriter;
   #depth = 0;
 
@@ -119,12 +119,6 @@ export class Encoding {
 }
 
 const NOTHING: object = {};
-
-/** What is no text would not have passed the schema; it is written as JSON has it rather than lost. */
-export function textOf(value: unknown): string {
-  if (typeof value === 'string') return value;
-  return value === undefined || value === null ? '' : encodeValue(value);
-}
 
 function integerOf(value: unknown): number | bigint {
   if (typeof value === 'bigint') return value;

@@ -1,44 +1,7 @@
 import { ProtobufError } from './errors.ts';
 import { BYTES, FIXED64, VARINT } from './reader.ts';
-import { type SpecialForm, specialForm } from './special.ts';
-
-/** Field name → [number, type, flags, JSON name]; flags: `r` repeated, `m` map, `i` inline, `p` pointer, `a` always. */
-export type ProtobufField = readonly [number: number, type: string, flags: string, jsonName?: string];
-
-/** Messages by full name, such as `k8s.io.api.core.v1.Pod`. */
-export type ProtobufTable = Readonly<Record<string, Readonly<Record<string, ProtobufField>>>>;
-
-export type ScalarType = 'string' | 'bytes' | 'bool' | 'int32' | 'int64' | 'double';
-
-/** One field of a message, ready to be read and written. */
-export interface FieldPlan {
-  readonly number: number;
-  /** Its name in JSON. */
-  readonly key: string;
-  /** Its name in Go, as the texts of failures have it. */
-  readonly goName: string;
-  readonly type: ScalarType | 'message';
-  /** The message's plan; only of messages. Compiled at its first use: messages may contain themselves. */
-  readonly message: () => MessagePlan;
-  readonly shape: 'single' | 'repeated' | 'map' | 'inline';
-  /** Absent and zero are two things. */
-  readonly isPointer: boolean;
-  /** JSON has the field even where it is empty. */
-  readonly isAlways: boolean;
-  readonly wireType: number;
-  /** Of the value of a map's entry; of other fields the same as above. */
-  readonly valueWireType: number;
-}
-
-export interface MessagePlan {
-  /** Without its package. */
-  readonly name: string;
-  /** In order of their numbers. */
-  readonly fields: readonly FieldPlan[];
-  readonly byNumber: ReadonlyMap<number, FieldPlan>;
-  /** Where JSON has something else than an object of the fields. */
-  readonly special: SpecialForm | undefined;
-}
+import type { FieldPlan, MessagePlan, ProtobufField, ProtobufTable, ScalarType } from './model.ts';
+import { specialForm } from './special.ts';
 
 const SCALARS: ReadonlySet<string> = new Set<ScalarType>(['string', 'bytes', 'bool', 'int32', 'int64', 'double']);
 
@@ -65,7 +28,7 @@ export class PlanSet {
   }
 
   #compile(name: string): MessagePlan {
-    const special = specialForm(name, this);
+    const special = specialForm(name, (other) => this.get(other));
     // Special forms know their fields.
     const fields = this.has(name) ? this.#table[name] : special === undefined ? undefined : {};
     if (fields === undefined) throw new ProtobufError(`no protobuf message is named ${name}`);

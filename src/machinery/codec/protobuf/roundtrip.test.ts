@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { decodeJson } from '../json.ts';
 import { ProtobufCodec } from './codec.ts';
 import { readEnvelope } from './envelope.ts';
-import type { ProtobufTable } from './plan.ts';
+import type { ProtobufTable } from './model.ts';
 
 interface Sample {
   readonly name: string;

@@ -1,28 +1,19 @@
 import { decodeJson, encodeValue } from '../json.ts';
 import { JsonError } from '../json-errors.ts';
-import type { Decoding } from './decode.ts';
-import { type Encoding, textOf } from './encode.ts';
 import { ProtobufError } from './errors.ts';
 import { isEnvelope, readEnvelope } from './envelope.ts';
-import type { MessagePlan, PlanSet } from './plan.ts';
+import type { MessageDecoder, MessageEncoder, MessagePlan, SpecialForm } from './model.ts';
 import { BYTES, VARINT, type WireReader } from './reader.ts';
+import { textOf } from './text.ts';
 import { durationNanos, durationText, timeParts, timeText } from './times.ts';
-
-/** How a message looks in JSON that is not an object of its fields, both ways. */
-export interface SpecialForm {
-  /** The JSON value; undefined where it is absent. */
-  readonly decode: (reader: WireReader, decoding: Decoding) => unknown;
-  /** Writes the message of a JSON value; `undefined` and `null` are Go's zero value. */
-  readonly encode: (value: unknown, encoding: Encoding) => void;
-}
 
 const META = 'k8s.io.apimachinery.pkg.apis.meta.v1';
 const EXTENSIONS = /^k8s\.io\.apiextensions_apiserver\.pkg\.apis\.apiextensions\.v1(?:beta1)?\./;
 
 /** The special form of a message, where it has one. */
-export function specialForm(name: string, plans: PlanSet): SpecialForm | undefined {
+export function specialForm(name: string, planOf: (name: string) => MessagePlan): SpecialForm | undefined {
   const local = name.slice(name.lastIndexOf('.') + 1);
-  if (EXTENSIONS.test(name)) return extensionsForm(local, () => plans.get(name.replace(/[^.]*$/, 'JSONSchemaProps')));
+  if (EXTENSIONS.test(name)) return extensionsForm(local, () => planOf(name.replace(/[^.]*$/, 'JSONSchemaProps')));
   switch (name) {
     case `${META}.Time`:
       return timeForm(0);
@@ -255,8 +246,8 @@ function schemaOrBool(schema: () => MessagePlan): SpecialForm {
 function schemaOr(
   schema: () => MessagePlan,
   items: {
-    read: (reader: WireReader, decoding: Decoding) => unknown;
-    write: (value: unknown, encoding: Encoding) => void;
+    read: (reader: WireReader, decoding: MessageDecoder) => unknown;
+    write: (value: unknown, encoding: MessageEncoder) => void;
   },
 ): SpecialForm {
   return {
