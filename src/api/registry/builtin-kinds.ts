@@ -1,9 +1,15 @@
 import {
-  mutatingWebhookConfigurations,
+  mutatingAdmissionPolicies,
+  mutatingAdmissionPolicyBindings,
+} from '../admissionregistration/v1/mutating-admission-policy.ts';
+import {
   validatingAdmissionPolicies,
   validatingAdmissionPolicyBindings,
+} from '../admissionregistration/v1/validating-admission-policy.ts';
+import {
+  mutatingWebhookConfigurations,
   validatingWebhookConfigurations,
-} from '../admissionregistration/v1/kinds.ts';
+} from '../admissionregistration/v1/webhook-configurations.ts';
 import { customResourceDefinitions } from '../apiextensions/v1/custom-resource-definition.ts';
 import { apiServices } from '../apiregistration/v1/api-service.ts';
 import { controllerRevisions } from '../apps/v1/controller-revision.ts';
@@ -82,6 +88,8 @@ export const builtinKinds: readonly KindRules[] = [
   jobs,
   leases,
   limitRanges,
+  mutatingAdmissionPolicies,
+  mutatingAdmissionPolicyBindings,
   mutatingWebhookConfigurations,
   namespaces,
   networkPolicies,

@@ -1,3 +1,9 @@
+import {
+  mutatingAdmissionPoliciesV1alpha1,
+  mutatingAdmissionPoliciesV1beta1,
+  mutatingAdmissionPolicyBindingsV1alpha1,
+  mutatingAdmissionPolicyBindingsV1beta1,
+} from '../admissionregistration/v1/mutating-admission-policy.ts';
 import { storageVersions } from '../apiserverinternal/v1alpha1/storage-version.ts';
 import { clusterTrustBundles, clusterTrustBundlesV1alpha1 } from '../certificates/v1beta1/cluster-trust-bundle.ts';
 import { podCertificateRequests } from '../certificates/v1beta1/pod-certificate-request.ts';
@@ -34,6 +40,10 @@ export const optionalKinds: readonly KindRules[] = [
   ipAddressesV1beta1,
   leaseCandidates,
   leaseCandidatesV1alpha2,
+  mutatingAdmissionPoliciesV1alpha1,
+  mutatingAdmissionPoliciesV1beta1,
+  mutatingAdmissionPolicyBindingsV1alpha1,
+  mutatingAdmissionPolicyBindingsV1beta1,
   podCertificateRequests,
   podGroups,
   resourceClaimTemplatesV1beta1,
