@@ -1,3 +1,5 @@
+import { encodeValue } from '../codec/json.ts';
+
 type Fields = Readonly<Record<string, unknown>>;
 
 function isFields(value: unknown): value is Fields {
@@ -15,7 +17,8 @@ export function goTypeOf(value: unknown): string {
 export function goText(value: unknown): string {
   if (value === null) return '<nil>';
   if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
-  if (!isFields(value)) return String(value);
+  if (typeof value === 'string') return value;
+  if (!isFields(value)) return encodeValue(value);
   const fields = value;
   const names = Object.keys(fields).toSorted();
   return `map[${names.map((name) => `${name}:${goText(fields[name])}`).join(' ')}]`;
@@ -26,7 +29,7 @@ export function goSyntax(value: unknown): string {
   if (value === null) return 'interface {}(nil)';
   if (typeof value === 'string') return JSON.stringify(value);
   if (Array.isArray(value)) return `[]interface {}{${value.map(goSyntax).join(', ')}}`;
-  if (!isFields(value)) return String(value);
+  if (!isFields(value)) return encodeValue(value);
   const fields = value;
   const names = Object.keys(fields).toSorted();
   return `map[string]interface {}{${names.map((name) => `${JSON.stringify(name)}:${goSyntax(fields[name])}`).join(', ')}}`;
