@@ -8,15 +8,17 @@ import {
 } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
 import { ipFamily } from '#machinery/validation/addresses.ts';
-import { immutableField } from '#machinery/validation/metadata.ts';
+import { immutableField, validateLabels } from '#machinery/validation/metadata.ts';
 import {
   isDns1123Label,
   isDns1123Subdomain,
   isIpAddress,
   isPortNumber,
   isQualifiedName,
+  isValidLabelValue,
 } from '#machinery/validation/names.ts';
 import { ageColumn, column, nameColumn } from '../../columns/common.ts';
+import { checkEndpointAddress } from '../../validation/ip.ts';
 import { portProtocols } from '../../core/v1/pod/validation/ports.ts';
 import { ENDPOINT_SLICES } from '../../generated/resources.ts';
 import type { Endpoint, EndpointPort, EndpointSlice } from '../../generated/types.ts';
@@ -27,6 +29,8 @@ const ENDPOINTS_MAX = 1000;
 const ADDRESSES_MAX = 100;
 const PORTS_MAX = 20000;
 const SHOWN_MAX = 3;
+const TOPOLOGY_LABELS_MAX = 16;
+const HINTS_MAX = 8;
 
 /** Labels that tie a slice to its service and to who writes it. */
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
@@ -46,6 +50,7 @@ export const endpointSlices = defineKind(ENDPOINT_SLICES, {
       }
     },
     validate,
+    warnings: ({ addressType }) => (addressType === 'FQDN' ? ['spec.addressType: FQDN endpoints are deprecated'] : []),
     validateUpdate: (next, current) => [
       ...validate(next),
       ...immutableField(next.addressType, current.addressType, new FieldPath('addressType')),
@@ -111,7 +116,7 @@ function checkEndpoint(
       const family = ipFamily(address);
       if (family !== undefined && family !== addressType) {
         errors.push(invalidValue(addressPath, address, `must be an ${addressType} address`));
-      }
+      } else checkEndpointAddress(address, addressPath, errors);
     }
   }
   if (endpoint.hostname !== undefined) {
@@ -119,6 +124,33 @@ function checkEndpoint(
   }
   if (endpoint.nodeName !== undefined) {
     checkMessages(isDns1123Subdomain(endpoint.nodeName), endpoint.nodeName, path.child('nodeName'), errors);
+  }
+  checkTopology(endpoint, path, errors);
+}
+
+/** Older labels of the endpoint's place, and for whom it is meant. */
+function checkTopology({ deprecatedTopology = {}, hints }: Endpoint, path: FieldPath, errors: FieldErrors): void {
+  const topologyPath = path.child('deprecatedTopology');
+  const count = Object.keys(deprecatedTopology).length;
+  if (count > TOPOLOGY_LABELS_MAX) errors.push(tooMany(topologyPath, count, TOPOLOGY_LABELS_MAX));
+  errors.push(...validateLabels(deprecatedTopology, topologyPath));
+  const lists = [
+    { field: 'forZones', check: isValidLabelValue },
+    { field: 'forNodes', check: isDns1123Subdomain },
+  ] as const;
+  for (const { field, check } of lists) {
+    const list = hints?.[field] ?? [];
+    const at = path.child('hints', field);
+    if (list.length > HINTS_MAX) {
+      errors.push(tooMany(at, list.length, HINTS_MAX));
+      continue;
+    }
+    for (const [index, { name = '' }] of list.entries()) {
+      const namePath = at.index(index).child('name');
+      if (list.findIndex((other) => other.name === name) < index) errors.push(duplicateValue(namePath, name));
+      if (name === '') errors.push(required(namePath, ''));
+      else checkMessages(check(name), name, namePath, errors);
+    }
   }
 }
 
