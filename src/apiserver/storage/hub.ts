@@ -10,6 +10,7 @@ import { CompactedError, StoreClosedError } from '#store/errors.ts';
 import { ProtobufForms, type ProtobufSource } from '../protobuf-forms.ts';
 import { ObjectCache } from './object-cache.ts';
 import { type Prepared, ResourceCache } from './resource-cache.ts';
+import { SharedLock } from './shared-lock.ts';
 import { StoredValues } from './stored-values.ts';
 import type { Watcher } from './watcher.ts';
 
@@ -52,6 +53,7 @@ export class WatchHub {
   readonly #loading = new Map<string, Promise<ResourceCache>>();
   /** Events of resources whose cache is being loaded. */
   readonly #held = new Map<string, StoreEvent[]>();
+  readonly #locks = new Map<string, SharedLock>();
   readonly #prepared = new WeakMap<Uint8Array, Prepared>();
   #freshWaiters: { revision: Revision; resolve: () => void }[] = [];
   #awake: Watcher[] = [];
@@ -169,6 +171,18 @@ export class WatchHub {
 
   caches(): ResourceCache[] {
     return [...this.#caches.values()];
+  }
+
+  /** The lock of this name among all servers on the store; undefined where this is the only one. */
+  sharedLock(name: string): SharedLock | undefined {
+    if (this.isAlwaysFresh) return undefined;
+    let lock = this.#locks.get(name);
+    if (lock === undefined) {
+      const { clock, random } = this.executor;
+      lock = new SharedLock(name, { store: this.store, clock, random, refresh: () => this.waitForHead() });
+      this.#locks.set(name, lock);
+    }
+    return lock;
   }
 
   /** Remembers what a writer knows of `value` until the cache sees it. */

@@ -82,6 +82,30 @@ describe.skipIf(missing !== undefined)(`two tiphys servers on one etcd, with kub
     expect(slice.split(' ').sort()).toEqual(['127.0.0.1', '127.0.0.2']);
   });
 
+  test('services made on both at once get addresses and node ports of their own', async () => {
+    const manifest = (server: number) =>
+      Array.from({ length: 12 }, (_, index) =>
+        JSON.stringify({
+          kind: 'Service',
+          apiVersion: 'v1',
+          metadata: { name: `svc-${server}-${index}` },
+          // The same few ports are asked for on both.
+          spec: { type: 'NodePort', ports: [{ port: 80, ...(index < 6 ? { nodePort: 31_000 + index } : {}) }] },
+        }),
+      ).join('\n---\n');
+    const applied = await Promise.all(
+      [first, second].map(({ kubectl }, server) => kubectl.try(['create', '-f', '-'], { input: manifest(server) })),
+    );
+    const refused = applied.flatMap(({ stderr }) => stderr.match(/provided port is already allocated/g) ?? []);
+    expect(refused).toHaveLength(6);
+    const columns = '{range .items[*]}{.spec.clusterIP} {.spec.ports[0].nodePort}{"\\n"}{end}';
+    const lines = (await second.kubectl('get', 'services', '-o', `jsonpath=${columns}`)).trim().split('\n');
+    const [addresses, ports] = [0, 1].map((field) => lines.flatMap((line) => line.split(' ')[field] || []));
+    expect(new Set(addresses).size).toBe(addresses?.length);
+    expect(new Set(ports).size).toBe(ports?.length);
+    expect(ports).toHaveLength(18);
+  });
+
   test('when one is killed the other carries on: controllers, and the endpoints of kubernetes.default', async () => {
     await first.kubectl('create', 'deployment', 'before', '--image=x', '--replicas=2');
     await eventually(
@@ -148,7 +172,13 @@ async function startServer(options: {
   const dataDir = join(folder, address);
   if (pkiOf !== undefined) copyPki(pkiOf.dataDir, dataDir);
   const child = spawnTiphys([
-    ...['server', '--data-dir', dataDir, '--bind-address', address, '--port', '0'],
+    'server',
+    '--data-dir',
+    dataDir,
+    '--bind-address',
+    address,
+    '--port',
+    '0',
     ...(endpoints === undefined ? [] : ['--etcd-servers', endpoints.join()]),
   ]);
   let output = '';

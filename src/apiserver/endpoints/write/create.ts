@@ -7,7 +7,7 @@ import { admissionRequest, admitMutating, admitValidating } from './admit.ts';
 import { hasStatus } from './carry-over.ts';
 import { trackWrite } from './field-owners.ts';
 import { invalidObject, type WriteOptions } from './options.ts';
-import { type Outcome, recordWrite, startHook } from './outcome.ts';
+import { exclusively, type Outcome, recordWrite, startHook } from './outcome.ts';
 
 /** Tries of a generated name that is taken, as upstream. */
 const GENERATED_NAME_TRIES = 8;
@@ -40,18 +40,21 @@ export async function createObject(
   strategy.prepareForCreate?.(object, { nowMs, uuid: () => core.executor.random.uuid(), user: call.context.user });
   if (strategy.hasGeneration === true) object.metadata.generation = 1;
   else delete object.metadata.generation;
-  const finish = startHook(call, { operation: 'CREATE', object, dryRun: options.isDryRun });
-  let isCommitted = false;
-  try {
-    validateNew(call, object);
-    await admitValidating(call, admission);
-    if (options.isDryRun) return dryRunCreate(call, object);
-    const outcome = await commitNew(call, object, isGenerated);
-    isCommitted = true;
-    return outcome;
-  } finally {
-    finish(isCommitted ? 'committed' : 'failed');
-  }
+  return exclusively(call, async (stillAlone) => {
+    const finish = startHook(call, { operation: 'CREATE', object, dryRun: options.isDryRun });
+    let isCommitted = false;
+    try {
+      validateNew(call, object);
+      await admitValidating(call, admission);
+      if (options.isDryRun) return dryRunCreate(call, object);
+      stillAlone();
+      const outcome = await commitNew(call, object, isGenerated);
+      isCommitted = true;
+      return outcome;
+    } finally {
+      finish(isCommitted ? 'committed' : 'failed');
+    }
+  });
 }
 
 function startMetadata(call: Call, { metadata }: KubeObject, nowMs: number): void {

@@ -12,7 +12,7 @@ import { carryMetadata, isSpecEqual, type WriteMode } from './carry-over.ts';
 import { shouldDeleteNow } from './deletion.ts';
 import { keepTimesOfNoop, trackWrite } from './field-owners.ts';
 import { invalidObject, type WriteOptions } from './options.ts';
-import { type Outcome, recordWrite, startHook } from './outcome.ts';
+import { exclusively, type Outcome, recordWrite, startHook } from './outcome.ts';
 
 /** Lost races before a write that does not name a version gives up; each one means another write went through. */
 const CONFLICT_TRIES = 200;
@@ -78,17 +78,22 @@ async function tryUpdate(call: Call, request: UpdateRequest, current: Entry): Pr
   await admitMutating(call, admission);
   keepTimesOfNoop(next, live);
   prepare(call, { next, live, mode });
-  const finish = startHook(call, { operation: 'UPDATE', object: next, oldObject: live, dryRun: options.isDryRun });
-  let isCommitted = false;
-  try {
-    validateNext(call, { next, live, mode });
-    await admitValidating(call, admission);
-    const attempt = await commitNext(call, { next, live, current, options });
-    isCommitted = attempt.type === 'stored';
-    return attempt;
-  } finally {
-    finish(isCommitted ? 'committed' : 'failed');
-  }
+  const finishUpdate = async (stillAlone: () => void): Promise<Attempt> => {
+    const finish = startHook(call, { operation: 'UPDATE', object: next, oldObject: live, dryRun: options.isDryRun });
+    let isCommitted = false;
+    try {
+      validateNext(call, { next, live, mode });
+      await admitValidating(call, admission);
+      stillAlone();
+      const attempt = await commitNext(call, { next, live, current, options });
+      isCommitted = attempt.type === 'stored';
+      return attempt;
+    } finally {
+      finish(isCommitted ? 'committed' : 'failed');
+    }
+  };
+  // A status gives nothing out.
+  return mode.rules === 'status' ? finishUpdate(() => undefined) : exclusively(call, finishUpdate);
 }
 
 interface Pair {
