@@ -21,7 +21,6 @@ import { type Call, warn } from './call.ts';
 import { matchName, matchNamespace } from './create.ts';
 import { BODY_BYTES_MAX, decodeObject, type RawBody } from './write/body.ts';
 import { mainMode, type WriteMode } from './write/carry-over.ts';
-import { keepReset } from './write/field-owners.ts';
 import { invalidObject, type WriteOptions, writeOptions } from './write/options.ts';
 import { respondOutcome } from './write/outcome.ts';
 import { updateObject } from './write/update.ts';
@@ -179,7 +178,6 @@ function patched(call: Call, live: KubeObject, { type, body, options }: Patch): 
     throw fail(`${STRICT_PREFIX}${body.findings.join(', ')}`);
   }
   if (fieldValidation === 'Warn') for (const text of body.findings) warn(call.context, text);
-  keepReset(object, value);
   matchName(call, object);
   matchNamespace(call, object);
   return object;

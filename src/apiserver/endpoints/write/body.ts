@@ -5,6 +5,7 @@ import { badRequest, unsupportedMediaType } from '#machinery/errors/status-error
 import { apiVersionOf, type Fields, type KubeObject } from '#machinery/meta/types.ts';
 import type { RequestContext } from '../../pipeline/types.ts';
 import { type Call, warn } from '../call.ts';
+import { keepReset } from './managed-fields-reset.ts';
 import { BUILTIN_ENCODINGS, type Encoding, MEDIA_TYPES } from '../representation/negotiate.ts';
 import { type RawBody, strictFindings, warningsOf, yamlProblem } from './strictness.ts';
 
@@ -96,6 +97,7 @@ export function decodeObject(
     metadata: metadata ?? {},
     ...rest,
   };
+  keepReset(object, body.value);
   definition.strategy.applyDefaults?.(object);
   return object;
 }

@@ -45,12 +45,13 @@ export function trackWrite(call: Call, write: TrackedWrite): ManagedFieldsEntry[
 
 /** Turns objects of the request's version into the other versions in which the same objects are served. */
 export function converterOf({ core, definition }: Call): VersionConverter | undefined {
-  if (definition.custom !== undefined) return undefined;
-  const { storagePrefix } = definition;
+  const { storagePrefix, custom } = definition;
   return (object, apiVersion) => {
     const [group = '', version = group] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion];
     const other = core.registry.byKind(group, version, definition.kind);
     if (other === undefined || other.storagePrefix !== storagePrefix) return undefined;
+    // Versions of a custom resource are converted by webhooks, if at all: their fields are taken to be the same.
+    if (custom !== undefined) return { object, schemaName: definition.schemaName };
     const stored = definition.storedAs === undefined ? object : definition.storedAs.toStored(object);
     const served = other.storedAs === undefined ? stored : other.storedAs.fromStored(stored);
     return { object: { ...served, apiVersion: apiVersionOf(other) }, schemaName: other.schemaName };
@@ -78,13 +79,4 @@ function isSameButTime(a: ManagedFieldsEntry, b: ManagedFieldsEntry | undefined)
   const { time: _a, ...left } = a;
   const { time: _b, ...right } = b;
   return deepEqual(left, right);
-}
-
-/** An explicit empty list of managedFields resets them, as a single empty entry does; decoding would drop it. */
-export function keepReset(object: KubeObject, given: unknown): void {
-  if (typeof given !== 'object' || given === null || !('metadata' in given)) return;
-  const { metadata } = given;
-  if (typeof metadata !== 'object' || metadata === null || !('managedFields' in metadata)) return;
-  const { managedFields } = metadata;
-  if (Array.isArray(managedFields) && managedFields.length === 0) object.metadata.managedFields = [{}];
 }
