@@ -16,7 +16,7 @@ const LIST_WATCH = ['list', 'watch'];
 /** Rights of components that upstream has not, or leaves to add-ons: each is a user with a role of the same name. */
 const COMPONENT_RULES: Readonly<Record<string, PolicyRule[]>> = {
   [DNS_USER]: [
-    { apiGroups: [''], resources: ['endpoints', 'services', 'pods', 'namespaces'], verbs: LIST_WATCH },
+    { apiGroups: [''], resources: ['services', 'namespaces'], verbs: LIST_WATCH },
     { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: LIST_WATCH },
   ],
   [SIMULATOR_USER]: [{ apiGroups: [''], resources: ['pods'], verbs: LIST_WATCH }],
