@@ -8,6 +8,7 @@ export interface Answer {
 }
 
 const HEAD_END = '\r\n\r\n';
+const LAST_CHUNK = Buffer.from('0\r\n\r\n');
 
 /**
  * One keep-alive HTTPS connection, one request at a time. It reads an answer's head and counts its body: node's own
@@ -39,10 +40,11 @@ export class Connection {
     socket.on('close', () => this.#settle?.reject(new Error('the server closed the connection')));
   }
 
-  send(method: string, path: string, body = ''): Promise<Answer> {
+  send(method: string, path: string, { body = '', accept = '' } = {}): Promise<Answer> {
     this.#settle = Promise.withResolvers<Answer>();
     const type = body === '' ? '' : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
-    this.#socket.write(`${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\n${type}\r\n${body}`);
+    const wanted = accept === '' ? '' : `accept: ${accept}\r\n`;
+    this.#socket.write(`${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\n${wanted}${type}\r\n${body}`);
     return this.#settle.promise;
   }
 
@@ -52,19 +54,32 @@ export class Connection {
 
   #read(chunk: Buffer): void {
     if (this.#left >= 0) {
-      this.#count(chunk.length);
+      if (this.#left === Number.POSITIVE_INFINITY) this.#countChunked(chunk);
+      else this.#count(chunk.length);
       return;
     }
     this.#head += chunk.toString('latin1');
     const end = this.#head.indexOf(HEAD_END);
     if (end < 0) return;
-    const length = /\r\ncontent-length: (\d+)/i.exec(this.#head)?.[1];
+    const isChunked = /\r\ntransfer-encoding: chunked/i.test(this.#head);
+    const length = isChunked ? '0' : /\r\ncontent-length: (\d+)/i.exec(this.#head)?.[1];
     if (length === undefined) throw new Error(`an answer without a length: ${this.#head.slice(0, end)}`);
     const start = this.#head.slice(end + HEAD_END.length);
     this.#answer = { status: Number(this.#head.slice(9, 12)), bodyBytes: Number(length), start: start.slice(0, 500) };
     this.#head = '';
-    this.#left = Number(length);
-    this.#count(start.length);
+    this.#left = isChunked ? Number.POSITIVE_INFINITY : Number(length);
+    if (isChunked) this.#countChunked(Buffer.from(start, 'latin1'));
+    else this.#count(start.length);
+  }
+
+  /** Counts the heads of chunks, too; the empty last one ends the answer. */
+  #countChunked(bytes: Buffer): void {
+    const answer = this.#answer;
+    if (answer === undefined) return;
+    this.#answer = { ...answer, bodyBytes: answer.bodyBytes + bytes.length };
+    if (!bytes.subarray(-LAST_CHUNK.length).equals(LAST_CHUNK)) return;
+    this.#left = -1;
+    this.#settle?.resolve(this.#answer);
   }
 
   #count(bytes: number): void {

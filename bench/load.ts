@@ -15,6 +15,8 @@ export interface LoadJob {
   readonly namespace?: string;
   readonly objectBytes?: number;
   readonly rounds?: number;
+  /** Of `list`; default: JSON. */
+  readonly accept?: string;
 }
 
 export interface LoadResult {
@@ -55,7 +57,7 @@ async function create(): Promise<LoadResult> {
       next += 1;
       const from = performance.now();
       const text = body.replace('"NAME"', `"bench-${process.pid}-${index}"`);
-      const answer = await connection.send('POST', path, text);
+      const answer = await connection.send('POST', path, { body: text });
       if (answer.status !== 201) throw new Error(`create answered ${answer.status}: ${answer.start}`);
       timings.push(performance.now() - from);
     }
@@ -75,7 +77,9 @@ async function list(): Promise<LoadResult> {
   const started = performance.now();
   for (let round = 0; round < (job.rounds ?? 10); round += 1) {
     const from = performance.now();
-    const answer = await connection.send('GET', `/api/v1/namespaces/${job.namespace ?? 'default'}/pods`);
+    const answer = await connection.send('GET', `/api/v1/namespaces/${job.namespace ?? 'default'}/pods`, {
+      accept: job.accept ?? '',
+    });
     if (answer.status !== 200) throw new Error(`list answered ${answer.status}`);
     bytes = answer.bodyBytes;
     timings.push(performance.now() - from);

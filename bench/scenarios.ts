@@ -22,6 +22,7 @@ export const scenarios: Readonly<Record<string, () => Promise<Row[]>>> = {
   startup,
   creates,
   list,
+  forms,
   watch,
   deployment,
   node,
@@ -78,6 +79,31 @@ async function list(): Promise<Row[]> {
     const each = (result.bytes / 10_000 / 1_024).toFixed(1);
     const conditions = `each ${each} KB with managedFields, JSON over TLS, no gzip, client in another process`;
     return [row('list 10,000 pods of 5 KB', conditions, result, await server.worstDelayMs())];
+  });
+}
+
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+const AS_METADATA = 'as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
+
+/** Lists in everything but stored JSON. */
+async function forms(): Promise<Row[]> {
+  return withServer(async (server) => {
+    await load(server, { type: 'create', clients: 32, count: 10_000, objectBytes: 2_400 });
+    await server.worstDelayMs();
+    const rows: Row[] = [];
+    const cases = [
+      ['protobuf, cold', PROTOBUF, 1],
+      ['protobuf, warm', PROTOBUF, 10],
+      ['metadata as protobuf, cold', `${PROTOBUF};${AS_METADATA}`, 1],
+      ['metadata as JSON', `application/json;${AS_METADATA}`, 10],
+      ['table', 'application/json;as=Table;g=meta.k8s.io;v=v1', 10],
+    ] as const;
+    for (const [name, accept, rounds] of cases) {
+      const result = await load(server, { type: 'list', rounds, accept });
+      const conditions = `10,000 pods, ${(result.bytes / 1_048_576).toFixed(1)} MB; TLS, client in another process`;
+      rows.push(row(`list as ${name}`, conditions, result, await server.worstDelayMs()));
+    }
+    return rows;
   });
 }
 
