@@ -61,3 +61,24 @@ export function checkUnion(
   if (found === undefined && none !== undefined) errors.push(required(path, none));
   return found;
 }
+
+/** An error about a field whose value the message leaves out (`field.OmitValueType`). */
+export function invalidField(path: FieldPath, detail: string): FieldError {
+  return { reason: 'FieldValueInvalid', field: path.toString(), message: `Invalid value: ${detail}` };
+}
+
+/** The error with something to say after its value. */
+export function withDetail(error: FieldError, detail: string): FieldError {
+  return { ...error, message: `${error.message}: ${detail}` };
+}
+
+/** Between two whole numbers, both allowed. */
+export function checkRange(
+  value: number | undefined,
+  { min, max }: { min: number; max: number },
+  path: FieldPath,
+  errors: FieldErrors,
+): void {
+  if (value === undefined || (value >= min && value <= max)) return;
+  errors.push(invalidValue(path, value, `must be between ${min} and ${max}, inclusive`));
+}

@@ -8,7 +8,9 @@ import { defaultPod } from './defaults.ts';
 import { mergeMatchLabelKeys } from './match-label-keys.ts';
 import { qosClass } from './requests.ts';
 import { validatePodCreate } from './validation/pod-spec.ts';
-import { validatePodStatusUpdate, validatePodUpdate } from './validation/update.ts';
+import { validatePodResize } from './validation/resize.ts';
+import { validatePodStatusUpdate } from './validation/status-update.ts';
+import { validatePodUpdate } from './validation/update.ts';
 import { podWarnings } from './warnings.ts';
 
 export const pods = defineKind(PODS, {
@@ -31,6 +33,7 @@ export const pods = defineKind(PODS, {
     validateUpdate: validatePodUpdate,
     validateStatusUpdate: validatePodStatusUpdate,
     warnings: podWarnings,
+    subresources: { resize: { validate: validatePodResize } },
     gracePeriodSeconds,
   },
   columns: podColumns,

@@ -2,7 +2,7 @@ import { forbiddenValue, invalidValue, required } from '#machinery/field/field-e
 import type { FieldPath } from '#machinery/field/field-path.ts';
 import { validateLabelSelector } from '#machinery/selectors/validate.ts';
 import { validateLabelName } from '#machinery/validation/metadata.ts';
-import { isDns1123Label, isDns1123Subdomain } from '#machinery/validation/names.ts';
+import { isDns1123Label, isDns1123Subdomain, isValidLabelValue } from '#machinery/validation/names.ts';
 import type {
   Affinity,
   NodeAffinity,
@@ -14,6 +14,7 @@ import type {
   PodAntiAffinity,
 } from '../../../../generated/types.ts';
 import { checkMessages, type FieldErrors } from '../../../../validation/basics.ts';
+import { checkKeysNotSelected } from './topology-spread.ts';
 
 const REQUIRED_FIELD = 'requiredDuringSchedulingIgnoredDuringExecution';
 const PREFERRED_FIELD = 'preferredDuringSchedulingIgnoredDuringExecution';
@@ -32,7 +33,8 @@ function checkNodeAffinity(affinity: NodeAffinity, path: FieldPath, errors: Fiel
   for (const [index, term] of (affinity[PREFERRED_FIELD] ?? []).entries()) {
     const at = path.child(PREFERRED_FIELD).index(index);
     checkWeight(term.weight, at, errors);
-    checkNodeSelectorTerm(term.preference, at.child('preference'), errors);
+    // What is only preferred may name values that no label can have.
+    checkNodeSelectorTerm(term.preference, at.child('preference'), { allowsAnyValue: true, errors });
   }
 }
 
@@ -43,12 +45,21 @@ export function checkNodeSelector(selector: NodeSelector, path: FieldPath, error
     return;
   }
   for (const [index, term] of selector.nodeSelectorTerms.entries())
-    checkNodeSelectorTerm(term, at.index(index), errors);
+    checkNodeSelectorTerm(term, at.index(index), { allowsAnyValue: false, errors });
 }
 
-function checkNodeSelectorTerm(term: NodeSelectorTerm, path: FieldPath, errors: FieldErrors): void {
+function checkNodeSelectorTerm(
+  term: NodeSelectorTerm,
+  path: FieldPath,
+  { allowsAnyValue, errors }: { allowsAnyValue: boolean; errors: FieldErrors },
+): void {
   for (const [index, requirement] of (term.matchExpressions ?? []).entries()) {
-    checkRequirement(requirement, path.child('matchExpressions').index(index), errors);
+    const at = path.child('matchExpressions').index(index);
+    checkRequirement(requirement, at, errors);
+    if (allowsAnyValue) continue;
+    for (const [position, value] of (requirement.values ?? []).entries()) {
+      checkMessages(isValidLabelValue(value), value, at.child('values').index(position), errors);
+    }
   }
   for (const [index, requirement] of (term.matchFields ?? []).entries()) {
     checkFieldRequirement(requirement, path.child('matchFields').index(index), errors);
@@ -127,11 +138,28 @@ function checkPodAffinityTerm(term: PodAffinityTerm, path: FieldPath, errors: Fi
   for (const namespace of term.namespaces ?? []) {
     checkMessages(isDns1123Label(namespace), namespace, path.child('namespace'), errors);
   }
-  for (const field of ['matchLabelKeys', 'mismatchLabelKeys'] as const) {
-    if (term[field] !== undefined && term.labelSelector === undefined) {
-      errors.push(forbiddenValue(path.child(field), 'must not be specified when labelSelector is not set'));
-    }
-  }
+  checkLabelKeys(term, path, errors);
   if ((term.topologyKey ?? '') === '') errors.push(required(path.child('topologyKey'), 'can not be empty'));
-  else errors.push(...validateLabelName(term.topologyKey, path.child('topologyKey')));
+  errors.push(...validateLabelName(term.topologyKey ?? '', path.child('topologyKey')));
+}
+
+function checkLabelKeys(term: PodAffinityTerm, path: FieldPath, errors: FieldErrors): void {
+  for (const field of ['matchLabelKeys', 'mismatchLabelKeys'] as const) {
+    const keys = term[field] ?? [];
+    if (keys.length === 0) continue;
+    const at = path.child(field);
+    if (term.labelSelector === undefined) {
+      errors.push(forbiddenValue(at, 'must not be specified when labelSelector is not set'));
+      continue;
+    }
+    for (const [index, key] of keys.entries()) errors.push(...validateLabelName(key, at.index(index)));
+  }
+  const keys = term.matchLabelKeys ?? [];
+  // Upstream's path names the term, not the list.
+  if (keys.length > 0) checkKeysNotSelected(keys, term.labelSelector, path, errors);
+  for (const [index, key] of keys.entries()) {
+    if (term.mismatchLabelKeys?.includes(key) !== true) continue;
+    const at = path.child('matchLabelKeys').index(index);
+    errors.push(invalidValue(at, key, 'exists in both matchLabelKeys and mismatchLabelKeys'));
+  }
 }

@@ -1,17 +1,11 @@
-import {
-  duplicateValue,
-  forbiddenValue,
-  invalidValue,
-  notFoundValue,
-  notSupported,
-  required,
-} from '#machinery/field/field-error.ts';
+import { duplicateValue, forbiddenValue, invalidValue, notFoundValue, required } from '#machinery/field/field-error.ts';
 import type { FieldPath } from '#machinery/field/field-path.ts';
 import { isDns1123Label } from '#machinery/validation/names.ts';
 import type { Container, EphemeralContainer, PodSpec, Volume } from '../../../../generated/types.ts';
-import { checkMessages, checkOneOf, checkOptionalOneOf, type FieldErrors } from '../../../../validation/basics.ts';
+import { checkMessages, checkOneOf, type FieldErrors } from '../../../../validation/basics.ts';
 import { isRestartableInitContainer } from '../conditions.ts';
 import { checkEnvironment } from './environment.ts';
+import { checkRestartPolicy } from './restart-rules.ts';
 import { checkVolumeDevices, checkVolumeMounts } from './mounts.ts';
 import type { PodSpecOptions } from './options.ts';
 import { checkHostPortConflicts, checkPorts } from './ports.ts';
@@ -27,9 +21,9 @@ export interface ContainerContext {
   readonly options: PodSpecOptions;
 }
 
-const messagePolicies = ['FallbackToLogsOnError', 'File'];
+/** In the order that messages list them. */
+const messagePolicies = ['File', 'FallbackToLogsOnError'];
 const pullPolicies = ['Always', 'IfNotPresent', 'Never'];
-const restartPolicies = ['Always', 'Never', 'OnFailure'];
 
 export function checkContainers(
   containers: readonly Container[],
@@ -47,7 +41,7 @@ export function checkContainers(
     checkCommon(container, at, context, errors);
     if (names.has(container.name)) errors.push(duplicateValue(at.child('name'), container.name));
     names.add(container.name);
-    checkOptionalOneOf(container.restartPolicy, restartPolicies, at.child('restartPolicy'), errors);
+    checkRestartPolicy(container, at, errors);
     checkRunning(container, at, context, errors);
   }
   checkHostPortConflicts(containers, path, errors);
@@ -67,7 +61,7 @@ export function checkInitContainers(
     if (names.has(container.name)) errors.push(duplicateValue(at.child('name'), container.name));
     names.add(container.name);
     checkHostPortConflicts([container], path, errors);
-    checkOptionalOneOf(container.restartPolicy, restartPolicies, at.child('restartPolicy'), errors);
+    checkRestartPolicy(container, at, errors);
     if (isRestartableInitContainer(container)) {
       checkRunning(container, at, context, errors);
       continue;
@@ -99,15 +93,31 @@ export function checkEphemeralContainers(
     if (target !== '' && !others.has(target)) {
       errors.push(notFoundValue(at.child('targetContainerName'), target));
     }
-    for (const field of ['ports', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle'] as const) {
-      if (container[field] !== undefined) {
-        errors.push(forbiddenValue(at.child(field), 'cannot be set for an Ephemeral Container'));
-      }
-    }
-    const { limits, requests } = container.resources ?? {};
-    if (limits !== undefined || requests !== undefined) {
-      errors.push(forbiddenValue(at.child('resources'), 'cannot be set for an Ephemeral Container'));
-    }
+    checkNotForEphemeral(container, at, errors);
+  }
+}
+
+const notForEphemeral = [
+  'ports',
+  'resizePolicy',
+  'restartPolicy',
+  'restartPolicyRules',
+  'livenessProbe',
+  'readinessProbe',
+  'startupProbe',
+  'lifecycle',
+] as const;
+
+/** A container for looking around is no part of the workload. */
+function checkNotForEphemeral(container: EphemeralContainer, path: FieldPath, errors: FieldErrors): void {
+  const refuse = (at: FieldPath): void =>
+    void errors.push(forbiddenValue(at, 'cannot be set for an Ephemeral Container'));
+  for (const field of notForEphemeral) if (container[field] !== undefined) refuse(path.child(field));
+  if (Object.keys(container.resources ?? {}).length > 0) refuse(path.child('resources'));
+  for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
+    const at = path.child('volumeMounts').index(index);
+    if ((mount.subPath ?? '') !== '') refuse(at.child('subPath'));
+    if ((mount.subPathExpr ?? '') !== '') refuse(at.child('subPathExpr'));
   }
 }
 
@@ -121,7 +131,7 @@ function checkCommon(
   const namePath = path.child('name');
   if ((container.name ?? '') === '') errors.push(required(namePath, ''));
   else checkMessages(isDns1123Label(container.name), container.name, namePath, errors);
-  checkImage(container.image, path.child('image'), errors);
+  checkImage(container.image, path.child('image'), context.options, errors);
   checkOneOf(container.terminationMessagePolicy, messagePolicies, path.child('terminationMessagePolicy'), errors);
   checkPorts(container.ports, path.child('ports'), errors);
   checkEnvironment(container, path, errors);
@@ -129,29 +139,35 @@ function checkCommon(
   checkVolumeDevices(container, path.child('volumeDevices'), context.volumes, errors);
   checkOneOf(container.imagePullPolicy, pullPolicies, path.child('imagePullPolicy'), errors);
   checkContainerResources(container, path.child('resources'), context.spec, errors);
-  checkResizePolicy(container, path, errors);
-  checkSecurityContext(container.securityContext, path.child('securityContext'), errors);
+  checkResizePolicy(container, path.child('resizePolicy'), context.spec, errors);
+  checkSecurityContext(container.securityContext, path.child('securityContext'), context.spec, errors);
 }
 
-function checkImage(image: string | undefined, path: FieldPath, errors: FieldErrors): void {
+/** A template may hold a blank for what a controller fills in later. */
+function checkImage(image: string | undefined, path: FieldPath, { isPod }: PodSpecOptions, errors: FieldErrors): void {
   if (image === undefined || image === '') errors.push(required(path, ''));
-  else if (image.trim() !== image) {
+  else if (isPod && image.trim() !== image) {
     errors.push(invalidValue(path, image, 'must not have leading or trailing whitespace'));
   }
 }
 
-function checkResizePolicy(container: Container | EphemeralContainer, path: FieldPath, errors: FieldErrors): void {
+function checkResizePolicy(
+  container: Container | EphemeralContainer,
+  path: FieldPath,
+  spec: PodSpec,
+  errors: FieldErrors,
+): void {
   if (container.resizePolicy === undefined) return;
   const names = new Set<string>();
-  for (const [index, policy] of container.resizePolicy.entries()) {
-    const at = path.child('resizePolicy').index(index);
-    if (names.has(policy.resourceName)) errors.push(duplicateValue(at, policy.resourceName));
-    names.add(policy.resourceName);
-    checkOneOf(policy.resourceName, ['cpu', 'memory'], at.child('resourceName'), errors);
-    const policies = ['NotRequired', 'RestartContainer'];
-    if (policy.restartPolicy === '') errors.push(required(at.child('restartPolicy'), ''));
-    else if (!policies.includes(policy.restartPolicy)) {
-      errors.push(notSupported(at.child('restartPolicy'), policy.restartPolicy, policies));
+  const neverRestarts = spec.restartPolicy === 'Never' && container.restartPolicy === undefined;
+  for (const [index, { resourceName, restartPolicy }] of container.resizePolicy.entries()) {
+    if (names.has(resourceName)) errors.push(duplicateValue(path.index(index), resourceName));
+    names.add(resourceName);
+    checkOneOf(resourceName, ['cpu', 'memory'], path, errors);
+    checkOneOf(restartPolicy, ['NotRequired', 'RestartContainer'], path, errors);
+    if (neverRestarts && restartPolicy !== 'NotRequired') {
+      const detail = "must be 'NotRequired' when `restartPolicy` is 'Never'";
+      errors.push(invalidValue(path, restartPolicy, detail));
     }
   }
 }

@@ -8,7 +8,8 @@ import { checkMessages, checkOneOf, type FieldErrors } from '../../../../validat
 const NAMESERVERS_MAX = 3;
 const SEARCH_PATHS_MAX = 32;
 const SEARCH_CHARACTERS_MAX = 2048;
-const policies = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'];
+/** In the order that messages list them. */
+const policies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
 
 export function checkDns(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
   checkOneOf(spec.dnsPolicy, policies, path.child('dnsPolicy'), errors);

@@ -1,6 +1,11 @@
 import { invalidValue, required } from '#machinery/field/field-error.ts';
 import type { FieldPath } from '#machinery/field/field-path.ts';
-import { isConfigMapKey, isRelaxedEnvVarName } from '#machinery/validation/names.ts';
+import {
+  isConfigMapKey,
+  isDns1123Subdomain,
+  isRelaxedEnvVarName,
+  maskTrailingDash,
+} from '#machinery/validation/names.ts';
 import type {
   Container,
   EphemeralContainer,
@@ -24,7 +29,9 @@ export function checkEnvironment(
   }
   if (container.envFrom !== undefined) {
     const fromPath = path.child('envFrom');
-    for (const [index, source] of container.envFrom.entries()) checkFrom(source, fromPath.index(index), errors);
+    for (const [index, source] of container.envFrom.entries()) {
+      checkFrom(source, { path: fromPath.index(index), listPath: fromPath, errors });
+    }
   }
 }
 
@@ -55,7 +62,7 @@ function checkValueFrom(source: EnvVarSource, value: string, path: FieldPath, er
     if (ref === undefined) continue;
     sources++;
     const at = path.child(field);
-    if ((ref.name ?? '') === '') errors.push(required(at.child('name'), ''));
+    checkMessages(isDns1123Subdomain(ref.name ?? ''), ref.name ?? '', at.child('name'), errors);
     if ((ref.key ?? '') === '') errors.push(required(at.child('key'), ''));
     else checkMessages(isConfigMapKey(ref.key), ref.key, at.child('key'), errors);
   }
@@ -76,7 +83,10 @@ function checkValueFrom(source: EnvVarSource, value: string, path: FieldPath, er
   }
 }
 
-function checkFrom(source: EnvFromSource, path: FieldPath, errors: FieldErrors): void {
+function checkFrom(
+  source: EnvFromSource,
+  { path, listPath, errors }: { path: FieldPath; listPath: FieldPath; errors: FieldErrors },
+): void {
   if (source.prefix !== undefined && source.prefix !== '') {
     checkMessages(isRelaxedEnvVarName(source.prefix), source.prefix, path.child('prefix'), errors);
   }
@@ -85,8 +95,12 @@ function checkFrom(source: EnvFromSource, path: FieldPath, errors: FieldErrors):
     const ref = source[field];
     if (ref === undefined) continue;
     sources++;
-    if ((ref.name ?? '') === '') errors.push(required(path.child(field, 'name'), ''));
+    const { name = '' } = ref;
+    const at = path.child(field, 'name');
+    if (name === '') errors.push(required(at, ''));
+    else checkMessages(isDns1123Subdomain(maskTrailingDash(name)), name, at, errors);
   }
-  if (sources === 0) errors.push(invalidValue(path, '', 'must specify one of: `configMapRef` or `secretRef`'));
-  else if (sources > 1) errors.push(invalidValue(path, '', MORE_THAN_ONE));
+  // Upstream reports these at the list.
+  if (sources === 0) errors.push(invalidValue(listPath, '', 'must specify one of: `configMapRef` or `secretRef`'));
+  else if (sources > 1) errors.push(invalidValue(listPath, '', MORE_THAN_ONE));
 }

@@ -68,7 +68,7 @@ export function checkObjectFieldRef(
     const key = subscript[2] ?? '';
     // Annotation keys are compared in lower case.
     const name = subscript[1] === 'metadata.annotations' ? key.toLowerCase() : key;
-    checkMessages(isQualifiedName(name), key, path, errors);
+    checkMessages(isQualifiedName(name), name, path, errors);
   } else if (!knownFieldPaths.has(fieldPath)) {
     errors.push(invalidValue(at, fieldPath, `error converting fieldPath: field label not supported: ${fieldPath}`));
   } else if (!supported.includes(fieldPath)) {
@@ -91,17 +91,24 @@ export function checkResourceFieldRef(
   checkDivisor(ref, path.child('divisor'), errors);
 }
 
+const divisorNames: Readonly<Record<string, string>> = {
+  memory: 'memory',
+  'ephemeral-storage': 'local ephemeral storage',
+};
+
 function checkDivisor(ref: ResourceFieldSelector, path: FieldPath, errors: FieldErrors): void {
   const divisor = ref.divisor ?? '0';
   if (divisor === '0') return;
-  const resource = (ref.resource ?? '').replace(/^(limits|requests)\./, '');
+  const whole = ref.resource ?? '';
+  const resource = whole.replace(/^(limits|requests)\./, '');
   if (resource === 'cpu') {
     if (divisor !== '1m' && divisor !== '1') {
-      errors.push(invalidValue(path, divisor, "only divisor's values 1m and 1 are supported with the cpu resource"));
+      errors.push(invalidValue(path, whole, "only divisor's values 1m and 1 are supported with the cpu resource"));
     }
   } else if (!byteDivisors.includes(divisor)) {
-    const name = resource === 'ephemeral-storage' ? 'local ephemeral storage' : resource;
+    const name = divisorNames[resource] ?? (resource.startsWith('hugepages-') ? 'hugepages' : undefined);
+    if (name === undefined) return;
     const detail = `only divisor's values ${byteDivisors.join(', ')} are supported with the ${name} resource`;
-    errors.push(invalidValue(path, divisor, detail));
+    errors.push(invalidValue(path, whole, detail));
   }
 }

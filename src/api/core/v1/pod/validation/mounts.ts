@@ -5,9 +5,12 @@ import type { FieldErrors } from '../../../../validation/basics.ts';
 import { checkDescendingPath } from './paths.ts';
 
 const propagations = ['Bidirectional', 'HostToContainer', 'None'];
+const recursiveReadOnlyModes = ['Disabled', 'Enabled', 'IfPossible'];
+
+type AnyContainer = Container | EphemeralContainer;
 
 export function checkVolumeMounts(
-  container: Container | EphemeralContainer,
+  container: AnyContainer,
   path: FieldPath,
   volumes: ReadonlyMap<string, Volume>,
   errors: FieldErrors,
@@ -32,53 +35,53 @@ export function checkVolumeMounts(
         errors.push(invalidValue(at.child('mountPath'), mount.mountPath, detail));
       }
     }
+    checkSubPath(mount, { path, at, errors });
     // The list's path without the index is upstream's.
-    checkSubPath(mount, path, errors);
-    checkPropagation(mount, container, at, errors);
+    if (mount.mountPropagation !== undefined) checkPropagation(mount, container, path, errors);
+    if (mount.recursiveReadOnly !== undefined) checkRecursiveReadOnly(mount, path, errors);
   }
 }
 
-function checkSubPath(mount: VolumeMount, path: FieldPath, errors: FieldErrors): void {
+function checkSubPath(
+  mount: VolumeMount,
+  { path, at, errors }: { path: FieldPath; at: FieldPath; errors: FieldErrors },
+): void {
   const subPath = mount.subPath ?? '';
   const expression = mount.subPathExpr ?? '';
   if (subPath !== '') checkDescendingPath(subPath, path.child('subPath'), errors);
   if (expression === '') return;
   if (subPath !== '') {
     const detail = 'subPathExpr and subPath are mutually exclusive';
-    errors.push(invalidValue(path.child('subPathExpr'), expression, detail));
+    errors.push(invalidValue(at.child('subPathExpr'), expression, detail));
   }
   checkDescendingPath(expression, path.child('subPathExpr'), errors);
 }
 
-function checkPropagation(
-  mount: VolumeMount,
-  container: Container | EphemeralContainer,
-  path: FieldPath,
-  errors: FieldErrors,
-): void {
-  const { mountPropagation, recursiveReadOnly } = mount;
+function checkPropagation(mount: VolumeMount, container: AnyContainer, path: FieldPath, errors: FieldErrors): void {
+  const { mountPropagation = '' } = mount;
   const at = path.child('mountPropagation');
-  if (mountPropagation !== undefined) {
-    if (!propagations.includes(mountPropagation)) errors.push(notSupported(at, mountPropagation, propagations));
-    if (mountPropagation === 'Bidirectional' && container.securityContext?.privileged !== true) {
-      errors.push(forbiddenValue(at, 'Bidirectional mount propagation is available only to privileged containers'));
-    }
+  if (!propagations.includes(mountPropagation)) errors.push(notSupported(at, mountPropagation, propagations));
+  if (mountPropagation === 'Bidirectional' && container.securityContext?.privileged !== true) {
+    errors.push(forbiddenValue(at, 'Bidirectional mount propagation is available only to privileged containers'));
   }
-  if (recursiveReadOnly === undefined || recursiveReadOnly === 'Disabled') return;
-  const readOnlyPath = path.child('recursiveReadOnly');
-  const values = ['Disabled', 'IfPossible', 'Enabled'];
-  if (!values.includes(recursiveReadOnly)) {
-    errors.push(notSupported(readOnlyPath, recursiveReadOnly, values));
+}
+
+function checkRecursiveReadOnly(mount: VolumeMount, path: FieldPath, errors: FieldErrors): void {
+  const { mountPropagation, recursiveReadOnly = '' } = mount;
+  if (recursiveReadOnly === 'Disabled') return;
+  const at = path.child('recursiveReadOnly');
+  if (!recursiveReadOnlyModes.includes(recursiveReadOnly)) {
+    errors.push(notSupported(at, recursiveReadOnly, recursiveReadOnlyModes));
     return;
   }
-  if (mount.readOnly !== true) errors.push(forbiddenValue(readOnlyPath, 'may only be specified when readOnly is true'));
+  if (mount.readOnly !== true) errors.push(forbiddenValue(at, 'may only be specified when readOnly is true'));
   if (mountPropagation !== undefined && mountPropagation !== 'None') {
-    errors.push(forbiddenValue(readOnlyPath, 'may only be specified when mountPropagation is None or not specified'));
+    errors.push(forbiddenValue(at, 'may only be specified when mountPropagation is None or not specified'));
   }
 }
 
 export function checkVolumeDevices(
-  container: Container | EphemeralContainer,
+  container: AnyContainer,
   path: FieldPath,
   volumes: ReadonlyMap<string, Volume>,
   errors: FieldErrors,
@@ -86,21 +89,33 @@ export function checkVolumeDevices(
   if (container.volumeDevices === undefined) return;
   const names = new Set<string>();
   const devicePaths = new Set<string>();
-  for (const [index, device] of container.volumeDevices.entries()) {
+  for (const [index, { name, devicePath }] of container.volumeDevices.entries()) {
     const at = path.index(index);
-    if ((device.name ?? '') === '') errors.push(required(at.child('name'), ''));
-    if (names.has(device.name)) errors.push(invalidValue(at.child('name'), device.name, 'must be unique'));
-    const volume = volumes.get(device.name);
-    if (volume !== undefined && volume.persistentVolumeClaim === undefined && volume.ephemeral === undefined) {
+    const namePath = at.child('name');
+    if ((name ?? '') === '') errors.push(required(namePath, ''));
+    if (names.has(name)) errors.push(invalidValue(namePath, name, 'must be unique'));
+    const volume = volumes.get(name);
+    if (volume === undefined) errors.push(notFoundValue(namePath, name ?? ''));
+    else if (volume.persistentVolumeClaim === undefined && volume.ephemeral === undefined) {
       const detail = 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode';
-      errors.push(invalidValue(at.child('name'), device.name, detail));
+      errors.push(invalidValue(namePath, name, detail));
     }
-    if (volume === undefined) errors.push(notFoundValue(at.child('name'), device.name ?? ''));
-    if ((device.devicePath ?? '') === '') errors.push(required(at.child('devicePath'), ''));
-    else if (devicePaths.has(device.devicePath)) {
-      errors.push(invalidValue(at.child('devicePath'), device.devicePath, 'must be unique'));
+    checkDevicePath(devicePath ?? '', at.child('devicePath'), devicePaths, errors);
+    for (const mount of container.volumeMounts ?? []) {
+      if (mount.name === name) errors.push(invalidValue(namePath, name, 'must not already exist in volumeMounts'));
+      if (mount.mountPath === devicePath) {
+        const detail = 'must not already exist as a path in volumeMounts';
+        errors.push(invalidValue(at.child('devicePath'), devicePath, detail));
+      }
     }
-    names.add(device.name);
-    devicePaths.add(device.devicePath);
+    names.add(name);
   }
+}
+
+function checkDevicePath(devicePath: string, path: FieldPath, taken: Set<string>, errors: FieldErrors): void {
+  if (devicePath === '') errors.push(required(path, ''));
+  if (taken.has(devicePath)) errors.push(invalidValue(path, devicePath, 'must be unique'));
+  if (devicePath.split('/').includes('..')) {
+    errors.push(invalidValue(path, devicePath, "can not contain backsteps ('..')"));
+  } else taken.add(devicePath);
 }

@@ -1,9 +1,16 @@
-import { duplicateValue, forbiddenValue, invalidValue, notSupported, required } from '#machinery/field/field-error.ts';
+import { duplicateValue, forbiddenValue, invalidValue, required } from '#machinery/field/field-error.ts';
 import type { FieldPath } from '#machinery/field/field-path.ts';
-import type { AppArmorProfile, PodSpec, SeccompProfile, SecurityContext } from '../../../../generated/types.ts';
+import type { PodSpec, SecurityContext } from '../../../../generated/types.ts';
 import { checkOptionalOneOf, type FieldErrors, INT32_MAX } from '../../../../validation/basics.ts';
-import { checkDescendingPath } from './paths.ts';
 import type { PodSpecOptions } from './options.ts';
+import { checkAppArmor, checkSeccomp } from './security-profiles.ts';
+import { checkWindowsOptions } from './windows.ts';
+
+const hostNamespaces = [
+  ['hostNetwork', 'hostNetwork'],
+  ['hostPID', 'HostPID'],
+  ['hostIPC', 'HostIPC'],
+] as const;
 
 export function checkPodSecurityContext(
   spec: PodSpec,
@@ -19,10 +26,9 @@ export function checkPodSecurityContext(
     errors.push(invalidValue(at.child('shareProcessNamespace'), true, detail));
   }
   if (spec.hostUsers === false) {
-    for (const field of ['hostNetwork', 'hostPID', 'hostIPC'] as const) {
-      if (spec[field] === true) {
-        errors.push(forbiddenValue(path.child(field), 'when `hostUsers` is false'));
-      }
+    // The paths are spelled as upstream does.
+    for (const [field, name] of hostNamespaces) {
+      if (spec[field] === true) errors.push(forbiddenValue(path.child(name), 'when `pod.Spec.HostUsers` is false'));
     }
   }
   if (context === undefined) return;
@@ -32,7 +38,7 @@ export function checkPodSecurityContext(
   for (const [index, group] of (context.supplementalGroups ?? []).entries()) {
     checkId(group, at.child('supplementalGroups').index(index), errors);
   }
-  checkSysctls(context.sysctls, at.child('sysctls'), errors);
+  checkSysctls(spec, at.child('sysctls'), errors);
   const policies = ['Always', 'OnRootMismatch'];
   checkOptionalOneOf(context.fsGroupChangePolicy, policies, at.child('fsGroupChangePolicy'), errors);
   checkOptionalOneOf(
@@ -41,7 +47,10 @@ export function checkPodSecurityContext(
     at.child('supplementalGroupsPolicy'),
     errors,
   );
+  // `MountOption` needs a gate that is off by default.
+  checkOptionalOneOf(context.seLinuxChangePolicy, ['Recursive'], at.child('seLinuxChangePolicy'), errors);
   checkSeccomp(context.seccompProfile, at.child('seccompProfile'), errors);
+  checkWindowsOptions(context.windowsOptions, at.child('windowsOptions'), errors);
   checkAppArmor(context.appArmorProfile, at.child('appArmorProfile'), errors);
 }
 
@@ -51,8 +60,8 @@ function checkHostNetworkPorts(spec: PodSpec, path: FieldPath, options: PodSpecO
     for (const [position, port] of (container.ports ?? []).entries()) {
       if ((port.hostPort ?? 0) === 0 && !options.isPod) continue;
       if (port.hostPort === port.containerPort) continue;
-      const at = path.child('containers').index(index).child('ports').index(position).child('containerPort');
-      errors.push(invalidValue(at, port.containerPort, 'must match `hostPort` when `hostNetwork` is true'));
+      const at = path.child('containers').index(index).child('ports').index(position).child('hostPort');
+      errors.push(invalidValue(at, port.hostPort ?? 0, 'must match `containerPort` when `hostNetwork` is true'));
     }
   }
 }
@@ -62,67 +71,49 @@ function checkId(id: number | undefined, path: FieldPath, errors: FieldErrors): 
   errors.push(invalidValue(path, id, `must be between 0 and ${INT32_MAX}, inclusive`));
 }
 
-const sysctlPattern = /^[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*$/;
+const SYSCTL_SEGMENT = '[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
+const SYSCTL_PATTERN = `^(${SYSCTL_SEGMENT}[\\./])*${SYSCTL_SEGMENT}$`;
+const sysctlPattern = new RegExp(SYSCTL_PATTERN);
 const SYSCTL_LENGTH_MAX = 253;
+/** Kernel parameters of the namespaces that a pod may share with its host. */
+const ipcSysctl =
+  /^(kernel\.(shmall|shmmax|shmmni|shm_rmid_forced|msgmax|msgmnb|msgmni|sem|msg.*|shm.*)|fs\.mqueue\..*)$/;
 
-function checkSysctls(
-  sysctls: readonly { name: string; value: string }[] | undefined,
-  path: FieldPath,
-  errors: FieldErrors,
-): void {
+function checkSysctls(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
+  const sysctls = spec.securityContext?.sysctls;
   if (sysctls === undefined) return;
   const names = new Set<string>();
-  for (const [index, { name }] of sysctls.entries()) {
+  for (const [index, { name = '' }] of sysctls.entries()) {
     const at = path.index(index).child('name');
-    if ((name ?? '') === '') errors.push(required(at, ''));
+    if (name === '') errors.push(required(at, ''));
     else if (name.length > SYSCTL_LENGTH_MAX || !sysctlPattern.test(name)) {
-      const detail = `must have at most ${SYSCTL_LENGTH_MAX} characters and match regex ${sysctlPattern.source}`;
+      const detail = `must have at most ${SYSCTL_LENGTH_MAX} characters and match regex ${SYSCTL_PATTERN}`;
       errors.push(invalidValue(at, name, detail));
-    } else if (names.has(name)) {
-      errors.push(duplicateValue(at, name));
+    } else if (names.has(name)) errors.push(duplicateValue(at, name));
+    const dotted = name.replaceAll('/', '.');
+    if (spec.hostNetwork === true && dotted.startsWith('net.')) {
+      errors.push(invalidValue(at, name, "may not be specified when 'hostNetwork' is true"));
+    } else if (spec.hostIPC === true && ipcSysctl.test(dotted)) {
+      errors.push(invalidValue(at, name, "may not be specified when 'hostIPC' is true"));
     }
     names.add(name);
   }
 }
 
-function checkSeccomp(profile: SeccompProfile | undefined, path: FieldPath, errors: FieldErrors): void {
-  if (profile === undefined) return;
-  checkProfile(profile, path, { types: ['Localhost', 'RuntimeDefault', 'Unconfined'], errors });
-  if (profile.type === 'Localhost' && (profile.localhostProfile ?? '') !== '') {
-    checkDescendingPath(profile.localhostProfile ?? '', path.child('localhostProfile'), errors);
-  }
-}
-
-function checkAppArmor(profile: AppArmorProfile | undefined, path: FieldPath, errors: FieldErrors): void {
-  if (profile !== undefined) {
-    checkProfile(profile, path, { types: ['Localhost', 'RuntimeDefault', 'Unconfined'], errors });
-  }
-}
-
-function checkProfile(
-  profile: { type: string; localhostProfile?: string },
-  path: FieldPath,
-  { types, errors }: { types: readonly string[]; errors: FieldErrors },
-): void {
-  const at = path.child('localhostProfile');
-  if ((profile.type ?? '') === '')
-    errors.push(required(path.child('type'), 'type is required when seccompProfile is set'));
-  else if (!types.includes(profile.type)) errors.push(notSupported(path.child('type'), profile.type, types));
-  else if (profile.type === 'Localhost') {
-    if ((profile.localhostProfile ?? '') === '') {
-      errors.push(required(at, 'must be set when seccomp type is Localhost'));
-    }
-  } else if (profile.localhostProfile !== undefined) {
-    errors.push(invalidValue(at, profile, 'can only be set when seccomp type is Localhost'));
-  }
-}
-
 /** A container's own security context. */
-export function checkSecurityContext(context: SecurityContext | undefined, path: FieldPath, errors: FieldErrors): void {
+export function checkSecurityContext(
+  context: SecurityContext | undefined,
+  path: FieldPath,
+  spec: PodSpec,
+  errors: FieldErrors,
+): void {
   if (context === undefined) return;
   checkId(context.runAsUser, path.child('runAsUser'), errors);
   checkId(context.runAsGroup, path.child('runAsGroup'), errors);
   checkOptionalOneOf(context.procMount, ['Default', 'Unmasked'], path.child('procMount'), errors);
+  if (context.procMount === 'Unmasked' && spec.hostUsers !== false) {
+    errors.push(invalidValue(path.child('procMount'), 'Unmasked', '`hostUsers` must be false to use `Unmasked`'));
+  }
   checkSeccomp(context.seccompProfile, path.child('seccompProfile'), errors);
   if (context.allowPrivilegeEscalation === false) {
     if (context.privileged === true) {
@@ -134,5 +125,6 @@ export function checkSecurityContext(context: SecurityContext | undefined, path:
       errors.push(invalidValue(path, context, detail));
     }
   }
+  checkWindowsOptions(context.windowsOptions, path.child('windowsOptions'), errors);
   checkAppArmor(context.appArmorProfile, path.child('appArmorProfile'), errors);
 }

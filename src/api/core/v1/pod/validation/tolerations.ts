@@ -36,7 +36,7 @@ function checkToleration(toleration: Toleration, path: FieldPath, errors: FieldE
     if (messages.length > 0) errors.push(invalidValue(path.child('operator'), value, messages.join(';')));
   } else if (operator === 'Exists') {
     if (value !== '') {
-      errors.push(invalidValue(path.child('operator'), toleration, "value must be empty when `operator` is 'Exists'"));
+      errors.push(invalidValue(path.child('operator'), value, "value must be empty when `operator` is 'Exists'"));
     }
   } else {
     errors.push(notSupported(path.child('operator'), operator, ['Equal', 'Exists']));

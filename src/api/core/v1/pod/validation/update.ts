@@ -1,11 +1,19 @@
 import { deepEqual } from '#machinery/codec/deep.ts';
 import { type FieldError, forbiddenValue, invalidValue, required } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
-import { isIpAddress } from '#machinery/validation/names.ts';
-import type { Container, ContainerStatus, Pod, PodSpec, Toleration } from '../../../../generated/types.ts';
-import { checkMessages, type FieldErrors, INT32_MAX } from '../../../../validation/basics.ts';
+import type {
+  Container,
+  NodeAffinity,
+  NodeSelectorTerm,
+  Pod,
+  PodSpec,
+  Toleration,
+} from '../../../../generated/types.ts';
+import { type FieldErrors, INT32_MAX } from '../../../../validation/basics.ts';
+import { checkAnnotationChanges } from './annotations.ts';
 import { specDifference } from './difference.ts';
 import { validatePod } from './pod-spec.ts';
+import { checkTolerations } from './tolerations.ts';
 
 const updatableFields = [
   '`spec.containers[*].image`',
@@ -16,11 +24,12 @@ const updatableFields = [
 ];
 
 const specPath = new FieldPath('spec');
-const statusPath = new FieldPath('status');
+const annotationsPath = new FieldPath('metadata').child('annotations');
 
 /** What a main update of a pod may change: little more than images and tolerations. */
 export function validatePodUpdate(next: Pod, current: Pod): FieldError[] {
-  const errors = validatePod(next);
+  const errors = validatePod(next, current);
+  checkAnnotationChanges(next.metadata.annotations, current.metadata.annotations, annotationsPath, errors);
   const nextSpec = next.spec;
   const currentSpec = current.spec;
   if (!checkSameContainers(nextSpec.containers, currentSpec.containers, specPath.child('containers'), errors)) {
@@ -34,7 +43,7 @@ export function validatePodUpdate(next: Pod, current: Pod): FieldError[] {
   checkAddedTolerations(nextSpec.tolerations ?? [], currentSpec.tolerations ?? [], errors);
   checkDeletedGates(nextSpec, currentSpec, errors);
   if (deepEqual(nextSpec, currentSpec)) return errors;
-  const munged = munge(nextSpec, currentSpec);
+  const munged = munge(nextSpec, currentSpec, errors);
   if (!deepEqual(munged, currentSpec)) {
     const difference = specDifference(currentSpec, munged);
     const detail = `pod updates may not change fields other than ${updatableFields.join(',')}\n${difference}`;
@@ -54,8 +63,12 @@ function checkSameContainers(
     errors.push(forbiddenValue(path, 'pod updates may not add or remove containers'));
     return false;
   }
-  for (const [index, container] of next.entries()) {
-    if ((container.image ?? '').trim() === '') errors.push(required(path.index(index).child('image'), ''));
+  for (const [index, { image = '' }] of next.entries()) {
+    const at = path.index(index).child('image');
+    if (image === '') errors.push(required(at, ''));
+    else if (image.trim() !== image) {
+      errors.push(invalidValue(at, image, 'must not have leading or trailing whitespace'));
+    }
   }
   return true;
 }
@@ -88,19 +101,20 @@ function checkAddedTolerations(next: readonly Toleration[], current: readonly To
     errors.push(forbiddenValue(specPath.child('tolerations'), detail));
     return;
   }
+  checkTolerations(next, specPath.child('tolerations'), errors);
 }
 
 function checkDeletedGates(next: PodSpec, current: PodSpec, errors: FieldErrors): void {
   const known = new Set((current.schedulingGates ?? []).map((gate) => gate.name));
-  for (const gate of next.schedulingGates ?? []) {
+  for (const [index, gate] of (next.schedulingGates ?? []).entries()) {
     if (known.has(gate.name)) continue;
     const detail = `only deletion is allowed, but found new scheduling gate '${gate.name}'`;
-    errors.push(forbiddenValue(specPath.child('schedulingGates'), detail));
+    errors.push(forbiddenValue(specPath.child('schedulingGates').index(index).child('name'), detail));
   }
 }
 
 /** The new spec with everything that may change put back, so that the rest can be compared. */
-function munge(next: PodSpec, current: PodSpec): PodSpec {
+function munge(next: PodSpec, current: PodSpec, errors: FieldErrors): PodSpec {
   const munged: Record<string, unknown> = { ...next };
   munged['containers'] = withImages(next.containers, current.containers);
   if (next.initContainers !== undefined) {
@@ -110,23 +124,66 @@ function munge(next: PodSpec, current: PodSpec): PodSpec {
   const grace = next.terminationGracePeriodSeconds;
   const currentGrace = current.terminationGracePeriodSeconds ?? 0;
   if (currentGrace < 0 && grace === 1) changeable.push('terminationGracePeriodSeconds');
-  // A gated pod's placement may still be narrowed.
-  if ((current.schedulingGates ?? []).length > 0) changeable.push(...narrowedPlacement(next, current));
   const from = current as unknown as Record<string, unknown>; // Safe: a read-only view of a JSON object by name.
   for (const field of changeable) {
     if (from[field] === undefined) delete munged[field];
     else munged[field] = from[field];
   }
-  return munged as unknown as PodSpec; // Safe: it has the fields of the two specs.
+  const spec = munged as unknown as PodSpec; // Safe: it has the fields of the two specs.
+  return (current.schedulingGates ?? []).length === 0 ? spec : withPlacement(spec, current, errors);
 }
 
-function narrowedPlacement(next: PodSpec, current: PodSpec): string[] {
-  const narrowed: string[] = [];
+/** A gated pod's placement may still be narrowed (KEP-3838): what was narrowed is put back. */
+function withPlacement(next: PodSpec, current: PodSpec, errors: FieldErrors): PodSpec {
+  const { nodeSelector: _selector, affinity, ...rest } = next;
   const selector = next.nodeSelector ?? {};
-  const keptAll = Object.entries(current.nodeSelector ?? {}).every(([key, value]) => selector[key] === value);
-  if (keptAll) narrowed.push('nodeSelector');
-  if (current.affinity?.nodeAffinity === undefined) narrowed.push('affinity');
-  return narrowed;
+  const isNarrowed = Object.entries(current.nodeSelector ?? {}).every(([key, value]) => selector[key] === value);
+  if (!isNarrowed) {
+    const detail = 'only additions to spec.nodeSelector are allowed (no mutations or deletions)';
+    errors.push(invalidValue(specPath.child('nodeSelector'), selector, detail));
+  }
+  checkNarrowedAffinity(affinity?.nodeAffinity, current.affinity?.nodeAffinity, errors);
+  const { nodeAffinity: _affinity, ...podAffinity } = affinity ?? {};
+  const nodeAffinity = current.affinity?.nodeAffinity;
+  const merged = { ...podAffinity, ...(nodeAffinity === undefined ? {} : { nodeAffinity }) };
+  const hadOrHas = Object.keys(merged).length > 0 || current.affinity !== undefined;
+  return {
+    ...rest,
+    ...(current.nodeSelector === undefined ? {} : { nodeSelector: current.nodeSelector }),
+    ...(hadOrHas ? { affinity: merged } : {}),
+  };
+}
+
+function checkNarrowedAffinity(
+  next: NodeAffinity | undefined,
+  current: NodeAffinity | undefined,
+  errors: FieldErrors,
+): void {
+  const field = 'requiredDuringSchedulingIgnoredDuringExecution';
+  const before = current?.[field]?.nodeSelectorTerms ?? [];
+  if (before.length === 0 || deepEqual(next, current)) return;
+  const terms = next?.[field]?.nodeSelectorTerms ?? [];
+  const path = specPath.child('affinity', 'nodeAffinity', field, 'nodeSelectorTerms');
+  if (terms.length !== before.length) {
+    const detail = 'no additions/deletions to non-empty NodeSelectorTerms list are allowed';
+    errors.push(invalidValue(path, terms, detail));
+    return;
+  }
+  for (const [index, term] of terms.entries()) {
+    if (onlyAdds(term, before[index] ?? {})) continue;
+    errors.push(invalidValue(path.index(index), term, 'only additions are allowed (no mutations or deletions)'));
+  }
+}
+
+function onlyAdds(next: NodeSelectorTerm, current: NodeSelectorTerm): boolean {
+  const lists = ['matchExpressions', 'matchFields'] as const;
+  const count = (term: NodeSelectorTerm): number => lists.reduce((sum, list) => sum + (term[list]?.length ?? 0), 0);
+  // A term without requirements matches nothing: to add one would widen it.
+  if (count(current) === 0) return count(next) === 0;
+  return lists.every((list) => {
+    const before = current[list] ?? [];
+    return deepEqual((next[list] ?? []).slice(0, before.length), before);
+  });
 }
 
 function withImages(next: readonly Container[], current: readonly Container[]): Container[] {
@@ -135,47 +192,4 @@ function withImages(next: readonly Container[], current: readonly Container[]): 
     const { image: _image, ...rest } = container;
     return image === undefined ? rest : { ...rest, image };
   });
-}
-
-/** The checks of a write through `/status`. */
-export function validatePodStatusUpdate(next: Pod, current: Pod): FieldError[] {
-  const errors: FieldErrors = [];
-  const seen = new Set<string>();
-  for (const [index, podIp] of (next.status?.podIPs ?? []).entries()) {
-    const path = statusPath.child('podIPs').index(index);
-    const address = podIp.ip ?? '';
-    checkMessages(isIpAddress(address), address, path, errors);
-    if (seen.has(address))
-      errors.push(invalidValue(path, address, 'may specify no more than one IP for each IP family'));
-    seen.add(address);
-  }
-  if (next.spec.restartPolicy !== 'Always') {
-    const path = statusPath.child('containerStatuses');
-    checkTransitions(next.status?.containerStatuses, current.status?.containerStatuses, {
-      path,
-      mayRestart: (status) => next.spec.restartPolicy === 'OnFailure' && exitCodeOf(status) !== 0,
-      errors,
-    });
-  }
-  return errors;
-}
-
-function exitCodeOf(status: ContainerStatus): number | undefined {
-  return status.state?.terminated?.exitCode;
-}
-
-/** A container that ended for good may not run again in its status. */
-function checkTransitions(
-  next: readonly ContainerStatus[] | undefined,
-  current: readonly ContainerStatus[] | undefined,
-  options: { path: FieldPath; mayRestart: (status: ContainerStatus) => boolean; errors: FieldErrors },
-): void {
-  for (const before of current ?? []) {
-    if (before.state?.terminated === undefined || options.mayRestart(before)) continue;
-    const index = (next ?? []).findIndex((status) => status.name === before.name);
-    const after = next?.[index];
-    if (after === undefined || after.state?.terminated !== undefined) continue;
-    const path = options.path.index(index).child('state');
-    options.errors.push(forbiddenValue(path, 'may not be transitioned to non-terminated state'));
-  }
 }

@@ -28,6 +28,7 @@ describe('a valid pod', () => {
       'with volumes of the mounted types',
       pod(
         {
+          serviceAccountName: 'default',
           volumes: [
             { name: 'a', emptyDir: {} },
             { name: 'b', configMap: { name: 'x', items: [{ key: 'k', path: 'dir/k' }] } },
@@ -152,7 +153,9 @@ describe('an invalid pod gets the words of Kubernetes', () => {
       'unknown resource',
       pod({}, { resources: { limits: { gpu: '1' } } }),
       [
+        'spec.containers[0].resources.limits[gpu]: Invalid value: "gpu": must be a standard resource type or fully qualified',
         'spec.containers[0].resources.limits[gpu]: Invalid value: "gpu": must be a standard resource for containers',
+        'spec.containers[0].resources.requests[gpu]: Invalid value: "gpu": must be a standard resource type or fully qualified',
         'spec.containers[0].resources.requests[gpu]: Invalid value: "gpu": must be a standard resource for containers',
       ],
     ],
@@ -221,6 +224,7 @@ describe('an invalid pod gets the words of Kubernetes', () => {
     [
       'short token',
       pod({
+        serviceAccountName: 'default',
         volumes: [
           { name: 'v', projected: { sources: [{ serviceAccountToken: { path: 't', expirationSeconds: 60 } }] } },
         ],
