@@ -1,7 +1,13 @@
 import type { Clock } from '#machinery/clock/clock.ts';
 import { integerOf } from '#net/grpc/message-codec.ts';
 import type { Random } from '#machinery/random/random.ts';
-import { CompactedError, FutureRevisionError, StoreClosedError, StoreOpenError } from '../errors.ts';
+import {
+  CompactedError,
+  FutureRevisionError,
+  StoreClosedError,
+  StoreOpenError,
+  StoreUnavailableError,
+} from '../errors.ts';
 import { Subscribers } from '../shared/subscribers.ts';
 import type {
   CommitResult,
@@ -179,7 +185,14 @@ class EtcdStore implements Store {
   /** The newest revision, after everything up to it was delivered: for a read that must not be stale. */
   async head(): Promise<Revision> {
     this.#assertOpen();
+    const seen = this.#watch.position;
     const revision = await this.#head.read();
+    if (revision < seen) {
+      // Everything in the caches is of a past that did not happen.
+      throw new StoreUnavailableError(
+        `etcd went back from revision ${seen} to ${revision}, as after restoring a backup: restart this server`,
+      );
+    }
     await this.#watch.reach(revision, REACH_TIMEOUT_MS);
     return revision;
   }

@@ -1,3 +1,4 @@
+import { StatusError } from '#machinery/errors/status-error.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../../pipeline/types.ts';
 import type { Call } from '../call.ts';
@@ -26,6 +27,26 @@ export async function admitValidating(call: Call, request: AdmissionRequest): Pr
   await timedStep(call, { type: 'validate', operation: request.operation }, (plugin) => plugin.validate?.(request));
 }
 
+/**
+ * Where other servers write to the same store, what a plugin looks at may be behind: a namespace that was made a moment ago
+ * is not there yet. A refusal then counts only if it came of the newest state. Webhooks see no caches.
+ */
+async function judgedAnew(
+  hub: Call['core']['hub'],
+  plugin: AdmissionPlugin,
+  run: (plugin: AdmissionPlugin) => void | Promise<void>,
+): Promise<void> {
+  const { revision } = hub;
+  try {
+    await run(plugin);
+  } catch (error) {
+    if (!(error instanceof StatusError) || plugin.name.endsWith('Webhook')) throw error;
+    await hub.waitForHead();
+    if (hub.revision === revision) throw error;
+    await run(plugin);
+  }
+}
+
 async function timedStep(
   { core }: Call,
   { type, operation }: { type: string; operation: string },
@@ -41,8 +62,10 @@ async function timedStep(
     for (const plugin of core.admission) {
       if ((type === 'admit' ? plugin.mutate : plugin.validate) === undefined) continue;
       running = plugin.name;
-      const pending = run(plugin);
-      if (pending !== undefined) await pending;
+      if (core.hub.isAlwaysFresh) {
+        const pending = run(plugin);
+        if (pending !== undefined) await pending;
+      } else await judgedAnew(core.hub, plugin, run);
       const nowMs = clock.monotonic();
       metrics.pluginRan(running, type, operation, { rejected: false, seconds: (nowMs - pluginMs) / 1000 });
       pluginMs = nowMs;
