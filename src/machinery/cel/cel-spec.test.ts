@@ -8,7 +8,7 @@ import { LISTS } from './library/lists.ts';
 import { MATH } from './library/math.ts';
 import { OPTIONALS } from './library/optionals.ts';
 import { stringsLibrary } from './library/strings.ts';
-import type { Macro } from './syntax/macro.ts';
+import type { Macro } from './syntax/node-factory.ts';
 import {
   BOOL,
   BYTES,
@@ -104,8 +104,19 @@ const PRIMITIVES: Readonly<Record<string, CelType>> = {
 };
 
 const NAMED_TYPES: readonly CelType[] = [
-  ...[INT, UINT, BOOL, DOUBLE, STRING, BYTES, NULL, TYPE, TIMESTAMP, DURATION],
-  ...[listType(DYN), mapType(DYN, DYN), optionalType(DYN)],
+  INT,
+  UINT,
+  BOOL,
+  DOUBLE,
+  STRING,
+  BYTES,
+  NULL,
+  TYPE,
+  TIMESTAMP,
+  DURATION,
+  listType(DYN),
+  mapType(DYN, DYN),
+  optionalType(DYN),
 ];
 
 /** `cel.block`, `cel.index` and the named variables, which exist for these tests only. */
@@ -143,10 +154,7 @@ function bindAll({ nodes, offset, args }: Parameters<Macro>[0]): ReturnType<Macr
 }
 
 const BASE = CelEnvironment.standard({ optionalSyntax: true }).extend({
-  libraries: [
-    ...[OPTIONALS, SETS, ENCODERS, TWO_VARIABLE_COMPREHENSIONS, BINDINGS, MATH, LISTS, BLOCKS],
-    stringsLibrary(4),
-  ],
+  libraries: [OPTIONALS, SETS, ENCODERS, TWO_VARIABLE_COMPREHENSIONS, BINDINGS, MATH, LISTS, BLOCKS, stringsLibrary(4)],
 });
 
 function object(value: unknown): Json {
@@ -228,7 +236,8 @@ function environmentOf({ spec }: SpecTest): CelEnvironment {
     });
     if (overloads.length > 0) functions.push(declare(name, ...overloads));
   }
-  return BASE.with({ container: String(spec['container'] ?? '') }).extend({ variables, functions });
+  const { container } = spec;
+  return BASE.with({ container: typeof container === 'string' ? container : '' }).extend({ variables, functions });
 }
 
 /** What is wrong with the outcome; undefined where it is as the data says. */

@@ -8,7 +8,7 @@ import type { FunctionDeclaration } from './library/declaration.ts';
 import { standardFunctions } from './library/standard.ts';
 import { CelProgram } from './program.ts';
 import { Compiler } from './runtime/compiler.ts';
-import type { Macro } from './syntax/macro.ts';
+import type { Macro } from './syntax/node-factory.ts';
 import { STANDARD_MACROS } from './syntax/macros.ts';
 import { parseExpression } from './syntax/parser.ts';
 import {
@@ -48,11 +48,12 @@ export interface EnvironmentSettings {
   /** The namespace in which names are looked up first. */
   readonly container: string;
   readonly optionalSyntax: boolean;
-  /** Lists and maps written out must have elements of one type. */
-  readonly homogeneousLiterals: boolean;
   /** Constants are computed when compiling, and cost nothing; then `int('x')` does not compile. */
   readonly foldConstants: boolean;
-  /** Literal durations, timestamps and patterns are checked when compiling. */
+  /**
+   * Literal durations, timestamps, patterns and formats are checked when compiling, and lists and maps that are written
+   * out must have elements of one type.
+   */
   readonly validateLiterals: boolean;
   readonly costs: CallCosts;
   readonly costEstimator: FunctionCostEstimator;
@@ -77,7 +78,6 @@ export type CompileResult =
 const DEFAULTS: EnvironmentSettings = {
   container: '',
   optionalSyntax: false,
-  homogeneousLiterals: false,
   foldConstants: false,
   validateLiterals: false,
   costs: standardCosts,
@@ -178,8 +178,8 @@ export class CelEnvironment {
     const { settings, variables, functions, macros } = this.#declarations;
     const parsed = parseExpression(source, { macros, optionalSyntax: settings.optionalSyntax });
     if (!parsed.ok) return parsed;
-    const { container, homogeneousLiterals } = settings;
-    const scope = { container, homogeneousLiterals, variables, functions, provider: this.#provider };
+    const { container } = settings;
+    const scope = { container, variables, functions, provider: this.#provider };
     const result = checkExpression(source, parsed.expression, scope);
     if (!result.ok) return result;
     const { checked } = result;

@@ -39,8 +39,6 @@ export interface CheckerEnvironment {
   readonly variables: ReadonlyMap<string, CelType>;
   readonly functions: ReadonlyMap<string, FunctionDeclaration>;
   readonly provider: TypeProvider;
-  /** Elements of one list literal, and values of one map literal, must be of one type. */
-  readonly homogeneousLiterals: boolean;
 }
 
 export type CheckResult =
@@ -290,7 +288,7 @@ class Checker {
     for (const [index, item] of expression.elements.entries()) {
       let type = this.#check(item);
       if (expression.optionals.has(index)) type = this.#unwrapOptional(item, type);
-      element = this.#join(item, element, type);
+      element = this.#join(element, type);
     }
     return listType(element ?? this.#newTypeVariable());
   }
@@ -307,20 +305,18 @@ class Checker {
     let keyType: CelType | undefined;
     let valueType: CelType | undefined;
     for (const { key, value, isOptional } of expression.entries) {
-      keyType = this.#join(key, keyType, this.#check(key));
+      keyType = this.#join(keyType, this.#check(key));
       let type = this.#check(value);
       if (isOptional) type = this.#unwrapOptional(value, type);
-      valueType = this.#join(value, valueType, type);
+      valueType = this.#join(valueType, type);
     }
     return mapType(keyType ?? this.#newTypeVariable(), valueType ?? this.#newTypeVariable());
   }
 
-  #join(node: Expression, previous: CelType | undefined, current: CelType): CelType {
+  #join(previous: CelType | undefined, current: CelType): CelType {
     if (previous === undefined) return current;
     if (this.#substitutions.isAssignable(previous, current)) return mostGeneral(previous, current);
-    if (!this.#environment.homogeneousLiterals) return DYN;
-    this.#report(node, `expected type '${previous.display}' but found '${current.display}'`);
-    return ERROR;
+    return DYN;
   }
 
   #struct(expression: StructExpression): CelType {

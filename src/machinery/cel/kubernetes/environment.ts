@@ -23,7 +23,6 @@ let environment: CelEnvironment | undefined;
 export function kubernetesEnvironment(): CelEnvironment {
   environment ??= CelEnvironment.standard({
     optionalSyntax: true,
-    homogeneousLiterals: true,
     foldConstants: true,
     validateLiterals: true,
     costs: kubernetesCosts,

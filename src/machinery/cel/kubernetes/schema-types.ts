@@ -49,9 +49,12 @@ export class SchemaTypes implements TypeProvider {
   readonly root: SchemaNode | undefined;
   readonly #structs = new Map<string, { type: CelType; fields: ReadonlyMap<string, FieldDescription> }>();
 
-  /** `name` begins the names of the object types (`self.spec`); `isResource` adds what every resource has. */
+  /**
+   * `name` begins the names of the object types (`selfType.spec`) and must not be that of a variable; `isResource` adds
+   * what every resource has.
+   */
   constructor(schema: StructuralSchema, options: { readonly name?: string; readonly isResource?: boolean } = {}) {
-    this.root = this.#node(schema, options.name ?? 'self', options.isResource ?? false);
+    this.root = this.#node(schema, options.name ?? 'selfType', options.isResource ?? false);
   }
 
   findType(name: string): CelType | undefined {

@@ -1,98 +1,135 @@
 import { celError, fail } from '../errors.ts';
 import { toText } from '../values/convert.ts';
-import { isMapLike, type MapLike, mapGet, mapKeys } from '../values/maps.ts';
-import { compareStrings } from '../values/equality.ts';
 import { doubleValue, isDouble, isInt } from '../values/numbers.ts';
-import { formatDuration, formatTimestamp } from '../values/time.ts';
 import { typeOf } from '../values/type-of.ts';
-import { CelDuration, CelTimestamp, CelTypeValue, CelUint } from '../values/value.ts';
+import { CelTypeValue, CelUint } from '../values/value.ts';
+import { localizedExponential, localizedFixed, nestedTexts, plainExponential, plainFixed } from './format-styles.ts';
+
+/**
+ * How numbers and collections look. The string extension's versions before 4, which Kubernetes has, write numbers as
+ * English readers do (`1,234.500000`, `3.14 × 10⁰⁰`) and quote what lists hold; later ones write them as C does.
+ */
+export type FormatStyle = 'localized' | 'plain';
+
+export interface FormatClause {
+  /** One of s, d, f, e, b, o, x and X. */
+  readonly verb: string;
+  readonly precision: number;
+}
+
+type Part = string | FormatClause;
 
 const DEFAULT_PRECISION = 6;
 /** JavaScript prints no more decimals than this. */
 const PRECISION_MAX = 100;
+const VERBS = 'sdfebxXo';
 
-/** `'%s is %d'.format([name, count])`: the clauses d, s, f, e, b, o, x and X, with a precision for f and e. */
-export function formatText(pattern: string, args: readonly unknown[]): string {
+/** `'%s is %d'.format([name, count])`. */
+export function formatText(pattern: string, args: readonly unknown[], style: FormatStyle): string {
   let out = '';
   let used = 0;
+  for (const part of parseFormat(pattern)) {
+    if (typeof part === 'string') {
+      out += part;
+      continue;
+    }
+    if (used >= args.length) fail(`index ${used} out of range`);
+    out += formatClause(part, args[used++], style);
+  }
+  return out;
+}
+
+/** The pattern's literal parts and clauses in order. Fails for a bad pattern. */
+export function parseFormat(pattern: string): Part[] {
+  const parts: Part[] = [];
   for (let index = 0; index < pattern.length; ) {
     if (pattern[index] !== '%') {
       const next = pattern.indexOf('%', index);
       const end = next === -1 ? pattern.length : next;
-      out += pattern.slice(index, end);
+      parts.push(pattern.slice(index, end));
       index = end;
-      continue;
-    }
-    if (pattern[index + 1] === '%') {
-      out += '%';
+    } else if (pattern[index + 1] === '%') {
+      parts.push('%');
       index += 2;
-      continue;
+    } else {
+      const { clause, end } = clauseAt(pattern, index + 1);
+      parts.push(clause);
+      index = end;
     }
-    if (index + 1 >= pattern.length) fail('unexpected end of string');
-    if (used >= args.length) fail(`index ${used} out of range`);
-    const clause = clauseAt(pattern, index + 1);
-    out += formatClause(clause, args[used++]);
-    index = clause.end;
   }
-  if (used < args.length) fail(`too many arguments supplied to string.format (expected ${used}, got ${args.length})`);
-  return out;
+  return parts;
 }
 
-interface Clause {
-  readonly verb: string;
-  readonly precision: number;
-  readonly end: number;
-}
-
-function clauseAt(pattern: string, start: number): Clause {
+function clauseAt(pattern: string, start: number): { clause: FormatClause; end: number } {
+  if (start >= pattern.length) fail('unexpected end of string');
   let index = start;
   let precision = DEFAULT_PRECISION;
   if (pattern[index] === '.') {
-    const digits = /^[0-9]*/.exec(pattern.slice(index + 1))?.[0] ?? '';
+    const digits = /^[0-9]*/.exec(pattern.slice(index + 1, index + 10))?.[0] ?? '';
     if (digits === '')
       fail('could not parse formatting clause: error while parsing precision: precision must be a number');
     precision = Number(digits);
     index += 1 + digits.length;
   }
-  const verb = pattern[index];
-  if (verb === undefined) return fail('could not parse formatting clause: unexpected end of string');
-  return { verb, precision: Math.min(precision, PRECISION_MAX), end: index + 1 };
+  const verb = pattern.charAt(index);
+  if (verb === '') fail('could not parse formatting clause: unexpected end of string');
+  if (!VERBS.includes(verb)) fail(`could not parse formatting clause: unrecognized formatting clause "${verb}"`);
+  return { clause: { verb, precision: Math.min(precision, PRECISION_MAX) }, end: index + 1 };
 }
 
-function formatClause({ verb, precision }: Clause, arg: unknown): string {
+function formatClause({ verb, precision }: FormatClause, arg: unknown, style: FormatStyle): string {
   switch (verb) {
     case 's':
-      return displayText(arg);
+      return displayText(arg, style);
     case 'd':
-      return decimal(arg);
+      return decimal(arg, style);
     case 'f':
-      return fixed(arg, precision);
+      return (style === 'plain' ? plainFixed : localizedFixed)(asDouble(arg, 'f', style), precision);
     case 'e':
-      return exponential(arg, precision);
+      return (style === 'plain' ? plainExponential : localizedExponential)(asDouble(arg, 'e', style), precision);
     case 'b':
-      return binary(arg);
+      return typeof arg === 'boolean' ? String(Number(arg)) : (integerText(arg, 2) ?? mismatch('b', arg));
     case 'x':
       return hexadecimal(arg);
     case 'X':
       return hexadecimal(arg).toUpperCase();
-    case 'o':
-      return octal(arg);
     default:
-      return fail(`could not parse formatting clause: unrecognized formatting clause "${verb}"`);
+      return integerText(arg, 8) ?? mismatch('o', arg);
   }
 }
 
-function formatError(message: string, arg: unknown): never {
-  throw celError(`error during formatting: ${message}, was given ${typeOf(arg).name}`);
+const MISMATCHES: Readonly<Record<string, string>> = {
+  s: 'string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps',
+  d: 'decimal clause can only be used on integers',
+  f: 'fixed-point clause can only be used on doubles',
+  e: 'scientific clause can only be used on doubles',
+  b: 'only integers and bools can be formatted as binary',
+  x: 'only integers, byte buffers, and strings can be formatted as hex',
+  X: 'only integers, byte buffers, and strings can be formatted as hex',
+  o: 'octal clause can only be used on integers',
+};
+
+/** What is said of an argument that a clause cannot show. */
+export function mismatchText(verb: string, typeName: string): string {
+  return `error during formatting: ${MISMATCHES[verb] ?? ''}, was given ${typeName}`;
 }
 
-function displayText(arg: unknown): string {
-  if (arg === null) return 'null';
-  if (Array.isArray(arg)) return `[${arg.map((element) => nestedText(element)).join(', ')}]`;
-  if (arg instanceof CelTypeValue) return arg.value.name;
-  if (isDouble(arg)) return doubleText(doubleValue(arg));
-  if (isMapLike(arg) && typeOf(arg).kind === 'map') return mapText(arg);
-  switch (typeOf(arg).kind) {
+function mismatch(verb: string, arg: unknown): never {
+  throw celError(mismatchText(verb, typeOf(arg).name));
+}
+
+function displayText(arg: unknown, style: FormatStyle): string {
+  const { kind } = typeOf(arg);
+  switch (kind) {
+    case 'null':
+      return 'null';
+    case 'list':
+    case 'map':
+      return nestedTexts(arg, style, (value) => mismatch('s', value));
+    case 'double':
+      return style === 'plain' ? doubleName(arg) : toText(arg);
+    case 'type':
+      return arg instanceof CelTypeValue ? arg.value.name : mismatch('s', arg);
     case 'int':
     case 'uint':
     case 'bool':
@@ -102,91 +139,36 @@ function displayText(arg: unknown): string {
     case 'duration':
       return toText(arg);
     default:
-      return formatError(
-        'string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps',
-        arg,
-      );
+      return mismatch('s', arg);
   }
 }
 
-function doubleText(value: number): string {
+function doubleName(arg: unknown): string {
+  const value = isDouble(arg) ? doubleValue(arg) : Number.NaN;
+  if (Number.isFinite(value)) return toText(arg);
   if (Number.isNaN(value)) return 'NaN';
-  return Number.isFinite(value)
-    ? toText(value === Math.trunc(value) ? value : value)
-    : value > 0
-      ? 'Infinity'
-      : '-Infinity';
+  return value > 0 ? 'Infinity' : '-Infinity';
 }
 
-function mapText(map: MapLike): string {
-  const pairs = mapKeys(map).map((key) => [nestedText(key), nestedText(mapGet(map, key))] as const);
-  const sorted = pairs.toSorted(([left], [right]) => compareStrings(left, right));
-  return `{${sorted.map(([key, value]) => `${key}: ${value}`).join(', ')}}`;
+function decimal(arg: unknown, style: FormatStyle): string {
+  const isName = style === 'plain' && isDouble(arg) && !Number.isFinite(doubleValue(arg));
+  return integerText(arg, 10) ?? (isName ? doubleName(arg) : mismatch('d', arg));
 }
 
-function nestedText(value: unknown): string {
-  if (value instanceof CelTimestamp) return formatTimestamp(value);
-  if (value instanceof CelDuration) return formatDuration(value);
-  return displayText(value);
-}
-
-function decimal(arg: unknown): string {
-  if (isInt(arg)) return String(arg);
-  if (arg instanceof CelUint) return String(arg.value);
-  if (isDouble(arg) && !Number.isFinite(doubleValue(arg))) return doubleText(doubleValue(arg));
-  return formatError('decimal clause can only be used on integers', arg);
-}
-
-/** Doubles, and the names of those that are no numbers. */
-function asDouble(arg: unknown, clause: string): number {
+/** Doubles, and the names of those that are no numbers; later versions admit integers too. */
+function asDouble(arg: unknown, verb: string, style: FormatStyle): number {
   if (isDouble(arg)) return doubleValue(arg);
-  if (isInt(arg)) return Number(arg);
-  if (arg instanceof CelUint) return Number(arg.value);
   if (arg === 'NaN') return Number.NaN;
   if (arg === 'Infinity') return Infinity;
-  return arg === '-Infinity' ? -Infinity : formatError(`${clause} clause can only be used on doubles`, arg);
-}
-
-function fixed(arg: unknown, precision: number): string {
-  const value = asDouble(arg, 'fixed-point');
-  return Number.isFinite(value) ? roundedFixed(value, precision) : doubleText(value);
-}
-
-/** Rounds halves to even as C and Go do on the exact value; `toFixed` rounds the exact value's halves up. */
-function roundedFixed(value: number, precision: number): string {
-  if (Math.abs(value) >= 1e21) return BigInt(value).toString() + (precision === 0 ? '' : `.${'0'.repeat(precision)}`);
-  const text = value.toFixed(precision);
-  const isHalf = precision < 20 && Math.abs(value * 10 ** precision) % 1 === 0.5;
-  if (!isHalf) return text;
-  const scaled = value * 10 ** precision;
-  const even = 2 * Math.round(scaled / 2);
-  return (even / 10 ** precision).toFixed(precision);
-}
-
-function exponential(arg: unknown, precision: number): string {
-  const value = asDouble(arg, 'scientific');
-  if (!Number.isFinite(value)) return doubleText(value);
-  const [mantissa = '', exponent = '+0'] = value.toExponential(precision).split('e');
-  return `${mantissa}e${exponent.charAt(0)}${exponent.slice(1).padStart(2, '0')}`;
-}
-
-function binary(arg: unknown): string {
-  if (typeof arg === 'boolean') return arg ? '1' : '0';
-  return integerText(arg, 2) ?? formatError('only integers and bools can be formatted as binary', arg);
-}
-
-function octal(arg: unknown): string {
-  return integerText(arg, 8) ?? formatError('octal clause can only be used on integers', arg);
+  if (arg === '-Infinity') return -Infinity;
+  if (style === 'plain' && isInt(arg)) return Number(arg);
+  return style === 'plain' && arg instanceof CelUint ? Number(arg.value) : mismatch(verb, arg);
 }
 
 function hexadecimal(arg: unknown): string {
-  if (typeof arg === 'string') return bytesHex(new TextEncoder().encode(arg));
-  if (arg instanceof Uint8Array) return bytesHex(arg);
-  return integerText(arg, 16) ?? formatError('only integers, byte buffers, and strings can be formatted as hex', arg);
-}
-
-function bytesHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const bytes = typeof arg === 'string' ? new TextEncoder().encode(arg) : arg;
+  if (bytes instanceof Uint8Array) return Buffer.from(bytes).toString('hex');
+  return integerText(arg, 16) ?? mismatch('x', arg);
 }
 
 function integerText(arg: unknown, base: number): string | undefined {

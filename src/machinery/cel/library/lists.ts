@@ -1,7 +1,7 @@
 import { fail } from '../errors.ts';
 import type { CelLibrary } from '../environment.ts';
 import { UNUSED_VARIABLE } from '../syntax/ast.ts';
-import type { Macro } from '../syntax/macro.ts';
+import type { Macro } from '../syntax/node-factory.ts';
 import { STANDARD_MACROS } from '../syntax/macros.ts';
 import {
   BOOL,

@@ -1,7 +1,7 @@
 import { fail } from '../errors.ts';
 import type { CelLibrary } from '../environment.ts';
 import type { Expression } from '../syntax/ast.ts';
-import type { Macro, MacroCall } from '../syntax/macro.ts';
+import type { Macro, MacroCall } from '../syntax/node-factory.ts';
 import { BOOL, type CelType, DOUBLE, DYN, INT, listType, UINT } from '../types/type.ts';
 import {
   compareNumbers,

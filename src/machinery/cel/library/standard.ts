@@ -58,11 +58,6 @@ export function standardFunctions(): readonly FunctionDeclaration[] {
   return [...operators(), ...conversions(), ...sizes(), ...texts(), ...timeAccessors()];
 }
 
-/** The comparisons of numbers of different types, which an environment may leave out. */
-export function isCrossTypeComparison({ id }: Overload): boolean {
-  return /^(?:less|greater)_(?:equals_)?(?:int64|uint64|double)_(?:int64|uint64|double)$/.test(id);
-}
-
 function operators(): FunctionDeclaration[] {
   const never = (): never => {
     throw new Error('logical operators are compiled, not called');

@@ -3,13 +3,13 @@ import { codePointCount } from '../syntax/source.ts';
 import { DYN, INT, listType, STRING } from '../types/type.ts';
 import type { CelLibrary } from '../environment.ts';
 import { declare, type FunctionDeclaration, type Implementation, member, overload } from './declaration.ts';
-import { formatText } from './format-text.ts';
+import { type FormatStyle, formatText } from './format-text.ts';
 
 /** Results beyond this many UTF-16 units end the evaluation. */
 const TEXT_LENGTH_MAX = 16 * 1024 * 1024;
 
 /**
- * The string extensions. Version 0 has the basic functions, 1 adds `format` and `strings.quote`, 2 `join`, 3 `reverse`.
+ * The string extensions. Version 0 has the basic functions, 1 adds `format` and `strings.quote`, 2 `join`, 3 `reverse`; 4 formats numbers as C does.
  * Positions count code points.
  */
 export function stringsLibrary(version: number): CelLibrary {
@@ -18,7 +18,7 @@ export function stringsLibrary(version: number): CelLibrary {
       declare('charAt', member('string_char_at_int', [STRING, INT], STRING, charAt)),
       ...searches(),
       ...transformations(),
-      ...(version >= 1 ? formatting() : []),
+      ...(version >= 1 ? formatting(version >= 4 ? 'plain' : 'localized') : []),
       ...(version >= 2 ? joining() : []),
       ...(version >= 3 ? [declare('reverse', member('string_reverse', [STRING], STRING, reverse))] : []),
     ],
@@ -61,9 +61,10 @@ function transformations(): FunctionDeclaration[] {
   ];
 }
 
-function formatting(): FunctionDeclaration[] {
+function formatting(style: FormatStyle): FunctionDeclaration[] {
+  const format = (pattern: string, args: readonly unknown[]): string => formatText(pattern, args, style);
   return [
-    declare('format', member('string_format', [STRING, listType(DYN)], STRING, formatText)),
+    declare('format', member('string_format', [STRING, listType(DYN)], STRING, format)),
     declare('strings.quote', overload('strings_quote', [STRING], STRING, quote)),
   ];
 }

@@ -1,5 +1,5 @@
 import { ACCUMULATOR, type Expression, OPERATORS, UNUSED_VARIABLE } from './ast.ts';
-import type { Macro, MacroCall, MacroError } from './macro.ts';
+import type { Macro, MacroCall, MacroError } from './node-factory.ts';
 
 /** The accumulator's name in older versions, which variables may still not take. */
 const OLD_ACCUMULATOR = '__result__';

@@ -3,7 +3,7 @@ import { CelUint } from '../values/value.ts';
 import type { Expression, MapEntry, StructField } from './ast.ts';
 import { OPERATORS } from './ast.ts';
 import { type Token, tokenize } from './lexer.ts';
-import { type MacroTable, NodeFactory } from './macro.ts';
+import { type MacroTable, NodeFactory } from './node-factory.ts';
 import { codePointCount, positionAt } from './source.ts';
 import { unescapeBytes, unescapeString } from './unescape.ts';
 

@@ -1,14 +1,6 @@
 import type { Expression } from './ast.ts';
 
-/** Calls back for a node and all nodes within it, outer ones first. */
-export function visit(expression: Expression, callback: (node: Expression) => void): void {
-  const pending: Expression[] = [expression];
-  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-    callback(node);
-    pending.push(...children(node));
-  }
-}
-
+/** The nodes directly within a node. */
 export function children(node: Expression): readonly Expression[] {
   switch (node.type) {
     case 'literal':
