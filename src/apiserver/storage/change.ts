@@ -10,6 +10,8 @@ export interface FrameForm {
   frame(type: 'ADDED' | 'MODIFIED' | 'DELETED', entry: Entry): WatchFrame;
   /** The last frame of a watch that failed. */
   error(status: Status): WatchFrame;
+  /** How frames look after a watch's first one, where that differs: tables then leave out their columns. */
+  readonly later?: FrameForm;
 }
 
 /** One write of one key as the watch cache saw it, with the frames that watchers share. */

@@ -35,6 +35,7 @@ export class Watcher implements WatchSource {
   #initial: Iterator<Entry> | undefined;
   #queue: WatchFrame[] = [];
   #waiting: ((batch: readonly WatchFrame[] | undefined) => void) | undefined;
+  #form: FrameForm;
   #afterRevision: Revision;
   #isOver = false;
   #isReleased = false;
@@ -42,6 +43,7 @@ export class Watcher implements WatchSource {
   constructor(init: WatcherInit) {
     this.#init = init;
     this.selection = init.selection;
+    this.#form = init.form;
     this.#afterRevision = init.afterRevision;
     this.#initial = init.initial?.[Symbol.iterator]();
   }
@@ -50,7 +52,7 @@ export class Watcher implements WatchSource {
   offer(change: Change): void {
     if (this.#isOver || change.revision <= this.#afterRevision) return;
     const type = this.#verdict(change);
-    if (type !== undefined) this.#push(change.frame(this.#init.form, type));
+    if (type !== undefined) this.#push(change.frame(this.#takeForm(), type));
   }
 
   /** Tells the client how far it has seen everything. */
@@ -116,6 +118,12 @@ export class Watcher implements WatchSource {
     return wasIn ? 'DELETED' : undefined;
   }
 
+  #takeForm(): FrameForm {
+    const form = this.#form;
+    this.#form = form.later ?? form;
+    return form;
+  }
+
   #push(frame: WatchFrame): void {
     if (this.#queue.length >= BACKLOG_EVENTS_MAX) {
       this.#queue = [];
@@ -146,7 +154,7 @@ export class Watcher implements WatchSource {
         break;
       }
       if (!this.selection.hasSelectors || this.selection.matches(next.value.object)) {
-        batch.push(this.#init.form.frame('ADDED', next.value));
+        batch.push(this.#takeForm().frame('ADDED', next.value));
       }
       if (this.#init.executor.shouldPause()) break;
     }

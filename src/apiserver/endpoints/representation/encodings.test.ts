@@ -258,6 +258,33 @@ describe('negotiation', () => {
     expect((await read({ path: '/version', accept })).type).toBe('application/json');
   });
 
+  test('a watched table has its columns in the first event only', async () => {
+    const path = '/api/v1/namespaces/columns/configmaps';
+    const post = (name: string) =>
+      read({
+        method: 'POST',
+        path,
+        contentType: 'application/json',
+        body: Buffer.from(JSON.stringify({ kind: 'ConfigMap', apiVersion: 'v1', metadata: { name } })),
+      });
+    await post('a');
+    await post('b');
+    const stop = new AbortController();
+    const response = await ask({ path: `${path}?watch=true`, accept: TABLE, signal: stop.signal });
+    if (response.type !== 'watch') throw new Error(`answered with ${response.type}`);
+    const tables: { columnDefinitions: unknown; rows: unknown[] }[] = [];
+    while (tables.length < 2) {
+      for (const { bytes } of (await response.watch.next()) ?? []) {
+        tables.push(JSON.parse(Buffer.concat(bytes).toString()).object);
+      }
+    }
+    stop.abort();
+    expect(tables).toMatchObject([
+      { columnDefinitions: [{ name: 'Name' }, {}, {}], rows: [{ object: { metadata: { name: 'a' } } }] },
+      { columnDefinitions: null, rows: [{ object: { metadata: { name: 'b' } } }] },
+    ]);
+  });
+
   test('YAML lists read as one document', async () => {
     const { body, type } = await read({ path: PODS, accept: 'application/yaml' });
     expect(type).toBe('application/yaml');

@@ -33,15 +33,17 @@ export function frameFormOf(
   const key = forms.formKey(definition, `${encoding} ${shapeKey(shape)}`);
   const error = (status: Status): WatchFrame => errorFrame(forms, representation, status);
   if (shape.type === 'table') {
-    const frame = (type: EventType, entry: Entry): WatchFrame => {
+    const frame = (type: EventType, entry: Entry, hasColumns: boolean): WatchFrame => {
       const object = servedObject(definition, entry);
       const table = tableOf(definition, [object], tableMetadata(object.metadata), { ...shape, nowMs: nowMs() });
+      const shown = hasColumns ? table : { ...table, columnDefinitions: null };
       return new LazyFrame(type, {
-        bytes: () => frameOfValue(forms, encoding, type, table),
+        bytes: () => frameOfValue(forms, encoding, type, shown),
         object: () => frozenObject(definition, entry),
       });
     };
-    return { key, frame, error };
+    const later = { key: `${key} later`, frame: (type: EventType, entry: Entry) => frame(type, entry, false), error };
+    return { key, frame: (type, entry) => frame(type, entry, true), error, later };
   }
   if (shape.type === 'object' && encoding === 'json' && servesStoredBytes(definition)) {
     return { key, frame: (type, entry) => new StoredFrame(type, entry), error };

@@ -31,6 +31,10 @@ export class ShownFrames implements FrameForm {
     return this.#form.error(status);
   }
 
+  get later(): FrameForm {
+    return this.#form.later === undefined ? this : new ShownFrames(this.#storage, this.#form.later);
+  }
+
   /** The source with everything converted; ends with an error event where a conversion fails. */
   complete(source: WatchSource): WatchSource {
     let isOver = false;
