@@ -158,20 +158,16 @@ export class ResourceCache {
     return this.#ring.after(revision);
   }
 
-  /** The state at a past revision, or undefined where memory does not reach back that far. */
-  at(revision: Revision): SortedMap<Entry> | undefined {
-    if (revision >= this.#lastChange) return this.snapshot();
+  /**
+   * The state at a past revision, or undefined where memory does not reach back that far: a tree of the caller's own,
+   * and the changes that are to be taken back in it, the newest first.
+   */
+  at(revision: Revision): { tree: SortedMap<Entry>; undone: readonly Change[] } | undefined {
+    if (revision >= this.#lastChange) return { tree: this.snapshot(), undone: [] };
     const kept = this.#snapshots.get(revision);
-    if (kept !== undefined) return kept;
+    if (kept !== undefined) return { tree: kept, undone: [] };
     if (revision < this.#ring.completeAfter) return undefined;
-    const tree = this.snapshot();
-    const undone = this.#ring.after(revision);
-    for (let index = undone.length - 1; index >= 0; index--) {
-      const change = undone[index];
-      if (change?.previous !== undefined) tree.set(change.key, change.previous);
-      else if (change !== undefined) tree.delete(change.key);
-    }
-    return tree;
+    return { tree: this.snapshot(), undone: this.#ring.after(revision).reverse() };
   }
 
   /** Keeps a past state for whoever pages through it. */
