@@ -109,6 +109,7 @@ class Server implements ApiServer {
       log: deps.log,
       hub,
       causes: this.#causes,
+      componentChecks: [...(deps.componentChecks ?? []), { name: 'etcd-0', check: () => this.#hub.checkStore() }],
       metrics,
       forms: this.#forms,
       authorizer: parts.authorizer,

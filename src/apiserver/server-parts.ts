@@ -92,8 +92,16 @@ export interface ApiServerDeps {
   readonly writeHooks?: FromParts<ReadonlyMap<string, WriteHook>>;
   /** Extra named checks of `/readyz` (and `/livez`), besides the server's own. */
   readonly healthChecks?: readonly HealthCheck[];
+  /** Components besides the store, for `componentstatuses`. */
+  readonly componentChecks?: readonly ComponentCheck[];
   readonly audit?: AuditHook;
   readonly options?: ApiServerOptions;
+}
+
+/** Undefined where the component is healthy, else the reason. */
+export interface ComponentCheck {
+  readonly name: string;
+  readonly check: () => string | undefined | Promise<string | undefined>;
 }
 
 export interface HealthCheck {

@@ -16,6 +16,8 @@ import type { ApiChoice } from './api-choice.ts';
 export interface AssemblyOptions extends ApiChoice, Omit<SecurityOptions, 'externalAddress' | 'serviceCidrs'> {
   /** One range, or two of different families with a comma between them. */
   readonly serviceCidr: string;
+  /** Components that share the server's process, for `componentstatuses`: they are healthy as long as it answers. */
+  readonly components?: readonly string[];
   /** `127.0.0.1:6443`. */
   readonly advertisedAddress: string;
 }
@@ -62,6 +64,7 @@ export async function assembleApiServer(
     descriptions: builtinDescriptions,
     protobuf: { table: protobufTable, messageOf: protobufMessageOf },
     ...security,
+    componentChecks: (options.components ?? []).map((name) => ({ name, check: () => undefined })),
     options: {
       advertisedAddress,
       features: gates.list(),

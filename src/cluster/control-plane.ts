@@ -98,6 +98,10 @@ export async function startControlPlane(
         signingKey: signingKey(pki.serviceAccount.privateKey),
         serviceCidr,
         ...apiChoice(options),
+        components: [
+          ...(options.scheduler === false ? [] : ['scheduler']),
+          ...(options.controllers?.length === 0 ? [] : ['controller-manager']),
+        ],
         advertisedAddress: `${options.advertise.host}:${options.advertise.port}`,
         clientCa: pki.ca.certificate,
         frontProxyCa: pki.frontProxyCa.certificate,

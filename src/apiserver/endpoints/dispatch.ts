@@ -1,8 +1,9 @@
 import type { ResourceDefinition, SubresourceDefinition } from '#api/registry/resource.ts';
 import { genericStatus, notFound } from '#machinery/errors/status-error.ts';
-import { type ApiResponse, type Handler, jsonResponse, type RequestContext, textResponse } from '../pipeline/types.ts';
+import { type ApiResponse, type Handler, type RequestContext, textResponse } from '../pipeline/types.ts';
 import type { ServerCore } from '../server-core.ts';
 import { type Call, warn } from './call.ts';
+import { componentStatuses } from './component-statuses.ts';
 import { create } from './create.ts';
 import { deleteCollection, deleteOne } from './delete.ts';
 import { getOne } from './get.ts';
@@ -80,7 +81,7 @@ async function serveResource(
   const endpoint = VERBS[info.verb];
   if (!isInScope(context, definition)) return pageNotFound();
   if (endpoint === undefined || !definition.verbs.some((verb) => verb === info.verb)) throw methodNotAllowed();
-  if (definition.storagePrefix === undefined) return emptyList(definition);
+  if (definition.storagePrefix === undefined) return componentStatuses(core, context, definition);
   if (info.verb === 'create' && definition.namespaced && info.namespace === '') throw methodNotAllowed();
   const storage = await core.storageOf(definition);
   return endpoint({ core, context, definition, storage, subresource: undefined });
@@ -119,12 +120,6 @@ async function serveBindings(core: ServerCore, context: RequestContext): Promise
   if (pods === undefined) return pageNotFound();
   if (context.info.verb !== 'create' || context.info.namespace === '') throw methodNotAllowed();
   return binding({ core, context, definition: pods, storage: await core.storageOf(pods), subresource: undefined });
-}
-
-/** Component statuses: deprecated, and nothing here has one. */
-function emptyList({ listKind, group, version }: ResourceDefinition): ApiResponse {
-  const apiVersion = group === '' ? version : `${group}/${version}`;
-  return jsonResponse(200, { kind: listKind, apiVersion, metadata: { resourceVersion: '' }, items: [] });
 }
 
 function methodNotAllowed(): Error {
