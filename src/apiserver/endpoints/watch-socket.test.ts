@@ -92,7 +92,8 @@ describe('a watch over a WebSocket', () => {
   });
 
   test('ends with its time', async () => {
-    const socket = connect('timeoutSeconds=1&resourceVersion=1', ['base64.binary.k8s.io']);
+    const token = 'base64url.bearer.authorization.k8s.io.dG9rZW4';
+    const socket = connect('timeoutSeconds=1&resourceVersion=1', [token, 'base64.binary.k8s.io']);
     const closed = new Promise((resolve) => {
       socket.once('close', resolve);
     });
