@@ -28,7 +28,7 @@ export function withApiFlags(command: Command): Command {
     .option(
       '--runtime-config <pairs>',
       'versions of the API to serve or not: api/all, api/beta, api/alpha, GROUP/VERSION[/RESOURCE], =true or =false',
-      (text: string, before: RuntimeConfig = {}) =>
+      (text: string, before: RuntimeConfig | undefined) =>
         checked(() => {
           const runtimeConfig = { ...before, ...parseRuntimeConfig(text) };
           servedResources(RESOURCE_TABLE, { runtimeConfig, gates: new FeatureGates() });
@@ -38,7 +38,7 @@ export function withApiFlags(command: Command): Command {
     .option(
       '--feature-gates <pairs>',
       'features to switch on or off: NAME=true or NAME=false, with commas between them',
-      (text: string, before: Record<string, boolean> = {}) =>
+      (text: string, before: Readonly<Record<string, boolean>> | undefined) =>
         checked(() => {
           const featureGates = { ...before, ...parseFeatureGates(text) };
           // Refuses what is unknown or locked.

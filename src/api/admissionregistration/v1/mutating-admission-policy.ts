@@ -23,6 +23,7 @@ import {
   paramRefColumn,
 } from './policy-parts.ts';
 import { checkConditions, checkMatching, defaultMatching } from './rule-validation.ts';
+import { partly } from '../../validation/partly.ts';
 
 const specPath = new FieldPath('spec');
 const reinvocationPolicies = ['IfNeeded', 'Never'];
@@ -108,7 +109,7 @@ function validatePolicy({ spec }: MutatingAdmissionPolicy, current: MutatingAdmi
 }
 
 function checkMutation(mutation: Mutation, path: FieldPath, errors: FieldErrors): void {
-  const { patchType = '' } = mutation;
+  const { patchType = '' } = partly(mutation);
   const fields = { ApplyConfiguration: 'applyConfiguration', JSONPatch: 'jsonPatch' } as const;
   if (patchType === '') {
     errors.push(required(path.child('patchType'), ''));

@@ -22,6 +22,7 @@ import {
   paramRefColumn,
 } from './policy-parts.ts';
 import { checkConditions, checkMatching, defaultMatching } from './rule-validation.ts';
+import { partly } from '../../validation/partly.ts';
 
 const specPath = new FieldPath('spec');
 const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge', 'Unauthorized'];
@@ -112,7 +113,7 @@ function validatePolicy(
 }
 
 function checkValidation(validation: Validation, path: FieldPath, errors: FieldErrors): void {
-  const { expression = '', message = '', messageExpression = '', reason } = validation;
+  const { expression = '', message = '', messageExpression = '', reason } = partly(validation);
   checkExpression(expression, path.child('expression'), errors);
   const messagePath = path.child('message');
   if (messageExpression !== '' && messageExpression.trim() === '') {
@@ -133,7 +134,7 @@ function checkValidation(validation: Validation, path: FieldPath, errors: FieldE
 }
 
 function checkAnnotation(
-  { key = '', valueExpression = '' }: AuditAnnotation,
+  { key = '', valueExpression = '' }: Partial<AuditAnnotation>,
   path: FieldPath,
   { policy, errors }: { policy: string; errors: FieldErrors },
 ): void {
@@ -156,7 +157,7 @@ function checkAnnotation(
 
 function validateBinding({ spec }: ValidatingAdmissionPolicyBinding): FieldError[] {
   const errors: FieldErrors = [];
-  const { policyName, paramRef, matchResources, validationActions = [] } = spec ?? {};
+  const { policyName, paramRef, matchResources, validationActions = [] } = partly(spec);
   checkPolicyName(policyName, specPath.child('policyName'), errors);
   if (paramRef !== undefined) checkParamRef(paramRef, specPath.child('paramRef'), errors);
   if (matchResources !== undefined) checkMatching(matchResources, specPath.child('matchResources'), errors);

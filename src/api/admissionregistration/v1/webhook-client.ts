@@ -10,7 +10,7 @@ export function checkWebhookUrl(text: string, path: FieldPath, errors: FieldErro
   const match = /^(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s.exec(text);
   const [, scheme = '', authority = '', , query = '', fragment = ''] = match ?? [];
   // What Go's parser refuses altogether: a control character, or a colon in the first segment without a scheme.
-  if (match === null || [...text].some((character) => character < ' ' || character === '\x7f')) {
+  if (match === null || Array.from(text).some((character) => character < ' ' || character === '\x7f')) {
     const cause = `parse ${JSON.stringify(text)}: net/url: invalid control character in URL`;
     errors.push(required(path, `url must be a valid URL: ${cause}${FORM}`));
     return;

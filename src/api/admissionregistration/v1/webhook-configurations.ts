@@ -14,6 +14,7 @@ import { defineKind, type KindColumn } from '../../registry/kind.ts';
 import { checkMessages, checkOptionalOneOf, type FieldErrors } from '../../validation/basics.ts';
 import { checkWebhookService, checkWebhookUrl } from './webhook-client.ts';
 import { checkConditions, checkRule, matchPolicies } from './rule-validation.ts';
+import { partly } from '../../validation/partly.ts';
 
 type Webhook = MutatingWebhook | ValidatingWebhook;
 type Configuration = MutatingWebhookConfiguration | ValidatingWebhookConfiguration;
@@ -85,7 +86,8 @@ function validate(next: Configuration, current: Configuration | undefined): Fiel
       ? harmlessClasses
       : sideEffectClasses,
     needsKnownVersion: before.every(
-      ({ admissionReviewVersions: versions = [] }) => versions.length === 0 || versions.some(isKnownVersion),
+      ({ admissionReviewVersions: versions }: Partial<Webhook>) =>
+        (versions ?? []).length === 0 || (versions ?? []).some(isKnownVersion),
     ),
     errors,
   };
@@ -99,7 +101,7 @@ function validate(next: Configuration, current: Configuration | undefined): Fiel
       errors,
     });
     checkReviewVersions(webhook, path.child('admissionReviewVersions'), options);
-    const { name = '' } = webhook;
+    const { name = '' } = partly(webhook);
     if (needsUniqueNames && names.has(name)) errors.push(duplicateValue(path.child('name'), name));
     if (name !== '') names.add(name);
   }
@@ -159,7 +161,7 @@ function isKnownVersion(version: string): boolean {
 }
 
 function checkReviewVersions(
-  { admissionReviewVersions: versions = [] }: Webhook,
+  { admissionReviewVersions: versions = [] }: Partial<Webhook>,
   path: FieldPath,
   { needsKnownVersion, errors }: WebhookOptions,
 ): void {

@@ -8,6 +8,7 @@ import type { APIService } from '../../generated/types.ts';
 import { statusRules } from '../../registry/carry-over.ts';
 import { defineKind } from '../../registry/kind.ts';
 import { checkMessages, type FieldErrors } from '../../validation/basics.ts';
+import { partly } from '../../validation/partly.ts';
 
 const specPath = new FieldPath('spec');
 const GROUP_PRIORITY_MAX = 20_000;
@@ -107,7 +108,7 @@ function validate({ metadata, spec }: APIService): FieldError[] {
 }
 
 function checkPriorities(spec: APIService['spec'], errors: FieldErrors): void {
-  const { groupPriorityMinimum: group = 0, versionPriority: version = 0 } = spec ?? {};
+  const { groupPriorityMinimum: group = 0, versionPriority: version = 0 } = partly(spec);
   if (group <= 0 || group > GROUP_PRIORITY_MAX) {
     const path = specPath.child('groupPriorityMinimum');
     errors.push(invalidValue(path, group, 'must be positive and less than 20000'));

@@ -7,6 +7,7 @@ import type { V1alpha1ServerStorageVersion, V1alpha1StorageVersion } from '../..
 import { statusRules } from '../../registry/carry-over.ts';
 import { defineKind } from '../../registry/kind.ts';
 import { checkMessages, type FieldErrors } from '../../validation/basics.ts';
+import { partly } from '../../validation/partly.ts';
 
 const statusPath = new FieldPath('status');
 
@@ -55,7 +56,7 @@ function checkStatus({ status }: V1alpha1StorageVersion): FieldError[] {
 }
 
 function checkServer(server: V1alpha1ServerStorageVersion, path: FieldPath, errors: FieldErrors): void {
-  const { apiServerID = '', encodingVersion = '', decodableVersions = [] } = server;
+  const { apiServerID = '', encodingVersion = '', decodableVersions = [] } = partly(server);
   checkMessages(isDns1123Subdomain(apiServerID), apiServerID, path.child('apiServerID'), errors);
   if (encodingVersion === '') errors.push(required(path.child('encodingVersion'), ''));
   else if (!decodableVersions.includes(encodingVersion)) {

@@ -19,6 +19,7 @@ import type { StrategyContext } from '../../registry/resource.ts';
 import type { FieldErrors } from '../../validation/basics.ts';
 import { certificatesMessage, requestMessage } from '../pem.ts';
 import { checkSignerName } from '../signer-name.ts';
+import { partly } from '../../validation/partly.ts';
 
 const specPath = new FieldPath('spec');
 const conditionsPath = new FieldPath('status').child('conditions');
@@ -142,7 +143,7 @@ function conditionCell({ status }: CertificateSigningRequest): string {
 
 function validate(request: CertificateSigningRequest): FieldError[] {
   const errors: FieldErrors = [];
-  const { request: pem = '', usages: wanted = [], signerName = '', expirationSeconds: seconds } = request.spec;
+  const { request: pem = '', usages: wanted = [], signerName = '', expirationSeconds: seconds } = partly(request.spec);
   const message = requestMessage(pem);
   if (message !== undefined) errors.push(invalidValue(specPath.child('request'), pem, message));
   const usagesPath = specPath.child('usages');

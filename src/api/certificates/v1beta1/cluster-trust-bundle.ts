@@ -11,6 +11,7 @@ import { sameShape } from '../../registry/same-shape.ts';
 import { checkMessages, type FieldErrors } from '../../validation/basics.ts';
 import { isCertificate, pemBlocks } from '../pem.ts';
 import { checkSignerName } from '../signer-name.ts';
+import { partly } from '../../validation/partly.ts';
 
 const namePath = new FieldPath('metadata').child('name');
 const signerPath = new FieldPath('spec').child('signerName');
@@ -43,7 +44,7 @@ export const clusterTrustBundlesV1alpha1 = sameShape(clusterTrustBundles, CLUSTE
 function validate({ metadata, spec }: V1beta1ClusterTrustBundle): FieldError[] {
   const errors: FieldErrors = [];
   const { name = '' } = metadata;
-  const { signerName = '', trustBundle = '' } = spec ?? {};
+  const { signerName = '', trustBundle = '' } = partly(spec);
   if (signerName !== '') {
     const prefix = `${signerName.replaceAll('/', ':')}:`;
     if (name.startsWith(prefix)) checkMessages(isDns1123Subdomain(name.slice(prefix.length)), name, namePath, errors);

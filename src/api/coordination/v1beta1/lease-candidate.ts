@@ -8,6 +8,7 @@ import { defineKind } from '../../registry/kind.ts';
 import { sameShape } from '../../registry/same-shape.ts';
 import type { FieldErrors } from '../../validation/basics.ts';
 import { checkDomainPrefixedPath } from '../../validation/domain-path.ts';
+import { partly } from '../../validation/partly.ts';
 
 const specPath = new FieldPath('spec');
 const OLDEST = 'OldestEmulationVersion';
@@ -44,7 +45,7 @@ export const leaseCandidatesV1alpha2 = sameShape(leaseCandidates, LEASE_CANDIDAT
 
 function validate({ spec }: V1beta1LeaseCandidate): FieldError[] {
   const errors: FieldErrors = [];
-  const { leaseName = '', binaryVersion = '', emulationVersion = '', strategy = '' } = spec ?? {};
+  const { leaseName = '', binaryVersion = '', emulationVersion = '', strategy = '' } = partly(spec);
   if (leaseName === '') errors.push(required(specPath.child('leaseName'), ''));
   const binaryPath = specPath.child('binaryVersion');
   if (binaryVersion === '') errors.push(required(binaryPath, 'binaryVersion is required'));

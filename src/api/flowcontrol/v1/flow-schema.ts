@@ -22,6 +22,7 @@ import { statusRules } from '../../registry/carry-over.ts';
 import { defineKind } from '../../registry/kind.ts';
 import { checkMessages, type FieldErrors } from '../../validation/basics.ts';
 import { MANDATORY_SCHEMAS } from './bootstrap.ts';
+import { partly } from '../../validation/partly.ts';
 
 const specPath = new FieldPath('spec');
 const PRECEDENCE_MAX = 10_000;
@@ -83,7 +84,7 @@ function validate({ metadata, spec, status }: FlowSchema): FieldError[] {
     const value = { Type: distinguisherMethod.type };
     errors.push(notSupported(specPath.child('distinguisherMethod', 'type'), value, methods));
   }
-  const { name = '' } = priorityLevelConfiguration ?? {};
+  const name = priorityLevelConfiguration?.name ?? '';
   const namePath = specPath.child('priorityLevelConfiguration', 'name');
   if (name === '') errors.push(required(namePath, 'must reference a priority level'));
   else checkMessages(isDns1123Subdomain(name), name, namePath, errors);
@@ -96,7 +97,7 @@ function validate({ metadata, spec, status }: FlowSchema): FieldError[] {
 }
 
 function checkRule(rule: PolicyRulesWithSubjects, path: FieldPath, errors: FieldErrors): void {
-  const { subjects = [], resourceRules = [], nonResourceRules = [] } = rule;
+  const { subjects = [], resourceRules = [], nonResourceRules = [] } = partly(rule);
   if (subjects.length === 0) {
     errors.push(required(path.child('subjects'), 'subjects must contain at least one value'));
   }
@@ -134,7 +135,7 @@ function checkSubject(subject: FlowcontrolSubject, path: FieldPath, errors: Fiel
     }
   }
   if (kind !== 'ServiceAccount' || subject.serviceAccount === undefined) return;
-  const { namespace = '' } = subject.serviceAccount;
+  const namespace = subject.serviceAccount.namespace ?? '';
   const at = path.child('serviceAccount', 'namespace');
   if (namespace === '') errors.push(required(at, 'must specify namespace for service account'));
   else checkMessages(isDns1123Label(namespace), namespace, at, errors);

@@ -108,11 +108,11 @@ describe('flow control', () => {
 });
 
 describe('APIService', () => {
-  const service = (spec: object, name = 'v1.a.io'): KubeObject => ({
+  const service = (spec: object, name = 'v1.a.io'): KubeObject & { spec: object } => ({
     apiVersion: 'apiregistration.k8s.io/v1',
     kind: 'APIService',
     metadata: { name },
-    ...{ spec: { group: 'a.io', version: 'v1', groupPriorityMinimum: 100, versionPriority: 15, ...spec } },
+    spec: { group: 'a.io', version: 'v1', groupPriorityMinimum: 100, versionPriority: 15, ...spec },
   });
   test.each([
     ['a local one', service({}), []],

@@ -14,6 +14,7 @@ import { defineKind } from '../../registry/kind.ts';
 import { checkNotNegative, type FieldErrors } from '../../validation/basics.ts';
 import { MANDATORY_LEVELS } from './bootstrap.ts';
 import { conditionErrors } from './flow-schema.ts';
+import { partly } from '../../validation/partly.ts';
 
 const specPath = new FieldPath('spec');
 const QUEUES_MAX = 10_000_000;
@@ -80,7 +81,7 @@ function setDefaults({ spec }: PriorityLevelConfiguration): void {
 
 function validate({ metadata, spec, status }: PriorityLevelConfiguration): FieldError[] {
   const errors: FieldErrors = [];
-  const { type = '', limited, exempt } = spec ?? {};
+  const { type = '', limited, exempt } = partly(spec);
   if ((metadata.name === 'exempt') !== (type === 'Exempt')) {
     errors.push(invalidValue(specPath.child('type'), type, "type must be 'Exempt' if and only if name is 'exempt'"));
   }
@@ -133,7 +134,7 @@ function checkLimited(limited: LimitedPriorityLevelConfiguration, path: FieldPat
 }
 
 function checkResponse(response: LimitResponse | undefined, path: FieldPath, errors: FieldErrors): void {
-  const { type = '', queuing } = response ?? {};
+  const { type = '', queuing } = partly(response);
   const at = path.child('queuing');
   switch (type) {
     case 'Reject':

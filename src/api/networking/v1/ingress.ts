@@ -23,6 +23,7 @@ import { statusRules } from '../../registry/carry-over.ts';
 import { defineKind } from '../../registry/kind.ts';
 import { checkMessages, type FieldErrors } from '../../validation/basics.ts';
 import { legacyIpMessages } from '../../validation/ip.ts';
+import { partly } from '../../validation/partly.ts';
 
 const specPath = new FieldPath('spec');
 const pathTypes = ['Exact', 'ImplementationSpecific', 'Prefix'];
@@ -142,7 +143,7 @@ function checkRule({ host = '', http }: IngressRule, path: FieldPath, errors: Fi
 }
 
 function checkPath(item: HTTPIngressPath, at: FieldPath, errors: FieldErrors): void {
-  const { path = '', pathType = '' } = item;
+  const { path = '', pathType = '' } = partly(item);
   const pathAt = at.child('path');
   if (item.pathType === undefined) {
     errors.push(required(at.child('pathType'), 'pathType must be specified'));

@@ -10,6 +10,7 @@ import { defineKind } from '../../registry/kind.ts';
 import { checkMessages, type FieldErrors } from '../../validation/basics.ts';
 import { canonicalIpMessages } from '../../validation/ip.ts';
 import { checkSegment } from './ingress.ts';
+import { partly } from '../../validation/partly.ts';
 
 const parentPath = new FieldPath('spec').child('parentRef');
 
@@ -37,7 +38,7 @@ export const ipAddresses = defineKind(IP_ADDRESSES, {
 function parentCell({ spec }: IPAddress): string {
   const ref = spec?.parentRef;
   if (ref === undefined) return '<none>';
-  const { group = '', resource = '', namespace = '', name = '' } = ref;
+  const { group = '', resource = '', namespace = '', name = '' } = partly(ref);
   return `${group === '' ? resource : `${resource}.${group}`}/${namespace === '' ? name : `${namespace}/${name}`}`;
 }
 

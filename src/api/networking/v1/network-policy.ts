@@ -50,7 +50,7 @@ interface Options {
   readonly current?: NetworkPolicy;
 }
 
-function validate({ spec = {} }: NetworkPolicy, { known, current }: Options): FieldError[] {
+function validate({ spec = {} }: Partial<NetworkPolicy>, { known, current }: Options): FieldError[] {
   const errors: FieldErrors = [];
   const path = specPath.child('podSelector');
   if (current === undefined || !deepEqual(current.spec?.podSelector, spec.podSelector)) {
@@ -142,7 +142,7 @@ function checkBlock(
   }
 }
 
-function cidrsOf({ spec = {} }: NetworkPolicy): Set<string> {
+function cidrsOf({ spec = {} }: Partial<NetworkPolicy>): Set<string> {
   const peers = [
     ...(spec.ingress ?? []).flatMap(({ from = [] }) => from),
     ...(spec.egress ?? []).flatMap(({ to = [] }) => to),

@@ -22,6 +22,7 @@ import type {
 import { checkMessages, type FieldErrors } from '../../validation/basics.ts';
 import { checkSelectorExpression } from './selector-expression.ts';
 import { checkDriver, checkFullyQualifiedName, checkLabelName } from './names.ts';
+import { partly } from '../../validation/partly.ts';
 
 const LIST_MAX = 32;
 const ALTERNATIVES_MAX = 8;
@@ -110,7 +111,7 @@ function checkRequest(
 }
 
 function checkDevices(request: ExactDeviceRequest | DeviceSubRequest, path: FieldPath, errors: FieldErrors): void {
-  const { deviceClassName = '', selectors = [], allocationMode = '', count = 0, tolerations = [] } = request;
+  const { deviceClassName = '', selectors = [], allocationMode = '', count = 0, tolerations = [] } = partly(request);
   const classPath = path.child('deviceClassName');
   if (deviceClassName === '') errors.push(required(classPath, ''));
   else checkMessages(isDns1123Subdomain(deviceClassName), deviceClassName, classPath, errors);

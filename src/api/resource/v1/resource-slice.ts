@@ -17,6 +17,7 @@ import { defineKind } from '../../registry/kind.ts';
 import { checkMessages, type FieldErrors } from '../../validation/basics.ts';
 import { checkCount } from './device-claim.ts';
 import { checkDriver, checkLabelName, checkPool, checkQualifiedName } from './names.ts';
+import { partly } from '../../validation/partly.ts';
 
 const specPath = new FieldPath('spec');
 const DEVICES_MAX = 128;
@@ -71,7 +72,7 @@ function validate({ spec }: ResourceSlice): FieldError[] {
   checkDriver(driver, specPath.child('driver'), errors);
   const poolPath = specPath.child('pool');
   checkPool(pool?.name, poolPath.child('name'), errors);
-  const { resourceSliceCount = 0, generation = 0 } = pool ?? {};
+  const { resourceSliceCount = 0, generation = 0 } = partly(pool);
   if (resourceSliceCount <= 0) {
     errors.push(invalidValue(poolPath.child('resourceSliceCount'), resourceSliceCount, 'must be greater than zero'));
   }
@@ -176,7 +177,7 @@ function checkAttribute(attribute: DeviceAttribute, path: FieldPath, errors: Fie
 
 /** Taints of devices in slices and in rules. */
 export function checkTaint(taint: DeviceTaint, path: FieldPath, errors: FieldErrors): void {
-  const { key = '', value = '', effect = '' } = taint;
+  const { key = '', value = '', effect = '' } = partly(taint);
   errors.push(...validateLabelName(key, path.child('key')));
   if (value !== '') checkMessages(isValidLabelValue(value), value, path.child('value'), errors);
   const effectPath = path.child('effect');

@@ -14,6 +14,7 @@ import type { V1alpha2PodGroup, V1alpha2PodGroupSchedulingPolicy, V1alpha2Worklo
 import { statusRules } from '../../registry/carry-over.ts';
 import { defineKind } from '../../registry/kind.ts';
 import { checkMessages, type FieldErrors, IMMUTABLE } from '../../validation/basics.ts';
+import { partly } from '../../validation/partly.ts';
 
 const specPath = new FieldPath('spec');
 const TEMPLATES_MAX = 8;
@@ -48,10 +49,10 @@ function unchanged(next: unknown, current: unknown, path: FieldPath): FieldError
 
 function validateWorkload({ spec }: V1alpha2Workload): FieldError[] {
   const errors: FieldErrors = [];
-  const { controllerRef, podGroupTemplates = [] } = spec ?? {};
+  const { controllerRef, podGroupTemplates = [] } = partly(spec);
   if (controllerRef !== undefined) {
     const path = specPath.child('controllerRef');
-    const { apiGroup = '', kind = '', name = '' } = controllerRef;
+    const { apiGroup = '', kind = '', name = '' } = partly(controllerRef);
     if (apiGroup !== '') checkMessages(isDns1123Subdomain(apiGroup), apiGroup, path.child('apiGroup'), errors);
     if (kind === '') errors.push(required(path.child('kind'), ''));
     if (name === '') errors.push(required(path.child('name'), ''));
@@ -102,7 +103,7 @@ function checkPolicy(policy: V1alpha2PodGroupSchedulingPolicy | undefined, path:
     errors.push(invalidValue(path, '{basic, gang}', 'must specify exactly one of: `basic`, `gang`'));
   }
   if (gang === undefined) return;
-  const { minCount = 0 } = gang;
+  const minCount = gang.minCount ?? 0;
   if (minCount === 0) errors.push(required(path.child('gang', 'minCount'), ''));
   else if (minCount < 1) {
     errors.push(invalidValue(path.child('gang', 'minCount'), minCount, 'must be greater than or equal to 1'));

@@ -8,6 +8,7 @@ import type { CSINode, CSINodeDriver } from '../../generated/types.ts';
 import { defineKind } from '../../registry/kind.ts';
 import { checkMessages, checkNotNegative, type FieldErrors, IMMUTABLE } from '../../validation/basics.ts';
 import { checkDriverName } from './csi-validation.ts';
+import { partly } from '../../validation/partly.ts';
 
 const driversPath = new FieldPath('spec').child('drivers');
 const NODE_ID_CHARACTERS_MAX = 256;
@@ -46,7 +47,7 @@ function validate({ spec }: CSINode): FieldError[] {
 }
 
 function checkDriver(driver: CSINodeDriver, path: FieldPath, errors: FieldErrors): void {
-  const { name, nodeID = '', allocatable, topologyKeys = [] } = driver;
+  const { name, nodeID = '', allocatable, topologyKeys = [] } = partly(driver);
   checkDriverName(name, path.child('name'), errors);
   const idPath = path.child('nodeID');
   if (nodeID === '') errors.push(required(idPath, ''));

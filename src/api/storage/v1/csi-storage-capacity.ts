@@ -9,6 +9,7 @@ import { CSI_STORAGE_CAPACITIES } from '../../generated/resources.ts';
 import type { CSIStorageCapacity } from '../../generated/types.ts';
 import { defineKind } from '../../registry/kind.ts';
 import { checkMessages, type FieldErrors, NOT_NEGATIVE } from '../../validation/basics.ts';
+import { partly } from '../../validation/partly.ts';
 
 export const csiStorageCapacities = defineKind(CSI_STORAGE_CAPACITIES, {
   strategy: {
@@ -35,7 +36,7 @@ export const csiStorageCapacities = defineKind(CSI_STORAGE_CAPACITIES, {
 
 function validate(object: CSIStorageCapacity): FieldError[] {
   const errors: FieldErrors = [];
-  const { nodeTopology, storageClassName = '' } = object;
+  const { nodeTopology, storageClassName = '' } = partly(object);
   if (nodeTopology !== undefined)
     errors.push(...validateLabelSelector(nodeTopology, new FieldPath('nodeTopology'), {}));
   checkMessages(isDns1123Subdomain(storageClassName), storageClassName, new FieldPath('storageClassName'), errors);

@@ -9,6 +9,7 @@ import { keepMetadata, statusRules } from '../../registry/carry-over.ts';
 import { defineKind } from '../../registry/kind.ts';
 import { checkMessages, type FieldErrors, IMMUTABLE } from '../../validation/basics.ts';
 import { checkDriverName } from './csi-validation.ts';
+import { partly } from '../../validation/partly.ts';
 
 const specPath = new FieldPath('spec');
 const statusPath = new FieldPath('status');
@@ -55,7 +56,7 @@ export const volumeAttachments = defineKind(VOLUME_ATTACHMENTS, {
 
 function validate(attachment: VolumeAttachment): FieldError[] {
   const errors: FieldErrors = [];
-  const { attacher, nodeName = '', source = {} } = attachment.spec;
+  const { attacher, nodeName = '', source = {} } = partly(attachment.spec);
   const { inlineVolumeSpec, persistentVolumeName } = source;
   const sourcePath = specPath.child('source');
   if (inlineVolumeSpec === undefined && persistentVolumeName === undefined) {
