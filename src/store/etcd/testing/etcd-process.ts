@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RealClock } from '#machinery/clock/real-clock.ts';
-import { EtcdClient } from '../etcd-client.ts';
+import { EtcdClient, type EtcdTls } from '../etcd-client.ts';
 
 /** Where Debian, etcd's own archive and the project's set-up put it. */
 const PROGRAMS = [
@@ -31,6 +31,8 @@ export interface EtcdMemberOptions {
   readonly initialCluster?: string;
   readonly isExisting?: boolean;
   readonly flags?: readonly string[];
+  /** How its readiness is asked for where `clientUrl` is `https`. */
+  readonly tls?: EtcdTls;
   /** Run by another program, such as `nsenter --net=…`. */
   readonly wrap?: readonly string[];
 }
@@ -87,7 +89,8 @@ export class EtcdMember {
 
   /** Resolves when it serves linearizable reads. */
   async ready(): Promise<void> {
-    const client = new EtcdClient({ endpoints: [this.endpoint] }, { clock });
+    const { tls } = this.options;
+    const client = new EtcdClient({ endpoints: [this.endpoint], ...(tls === undefined ? {} : { tls }) }, { clock });
     const endsAtMs = clock.monotonic() + START_TIMEOUT_MS;
     try {
       for (;;) {
@@ -162,6 +165,21 @@ export class EtcdCluster implements AsyncDisposable {
 
   get endpoints(): string[] {
     return this.members.map(({ endpoint }) => endpoint);
+  }
+
+  /** A member that is not one of the others yet; the caller tells them, starts it, and stops it. */
+  async newcomer(name: string, others: readonly EtcdMember[]): Promise<EtcdMember> {
+    const [clientPort = 0, peerPort = 0] = await freePorts(2);
+    const peerUrl = `http://127.0.0.1:${peerPort}`;
+    const known = others.map((member) => `${member.options.name}=${member.options.peerUrl}`);
+    return new EtcdMember({
+      name,
+      folder: this.#folder,
+      clientUrl: `http://127.0.0.1:${clientPort}`,
+      peerUrl,
+      initialCluster: [...known, `${name}=${peerUrl}`].join(','),
+      isExisting: true,
+    });
   }
 
   /** `3.4.23`. */
