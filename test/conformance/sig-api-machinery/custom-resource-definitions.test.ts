@@ -61,7 +61,10 @@ conformanceTest(
   '[sig-api-machinery] CustomResourceDefinition resources [Privileged:ClusterAdmin] should include custom resource ' +
     'definition resources in discovery documents [Conformance]',
   async ({ api }) => {
-    const { body } = await api.raw<{ groups: { name: string; versions: { groupVersion: string }[] }[] }>('GET', '/apis');
+    const { body } = await api.raw<{ groups: { name: string; versions: { groupVersion: string }[] }[] }>(
+      'GET',
+      '/apis',
+    );
     const group = body.groups.find(({ name }) => name === 'apiextensions.k8s.io');
     expect(group?.versions.map(({ groupVersion }) => groupVersion)).toContain('apiextensions.k8s.io/v1');
     const own = await api.call<typeof group>('GET', '/apis/apiextensions.k8s.io');
@@ -95,7 +98,9 @@ conformanceTest(
         for (const version of current.spec.versions) version.schema = { openAPIV3Schema: WITH_DEFAULTS(defaults) };
       });
     await setDefaults({ a: 'A' });
-    await eventually('the default of what is stored', async () => expect(await objects.get('one')).toMatchObject({ a: 'A' }));
+    await eventually('the default of what is stored', async () =>
+      expect(await objects.get('one')).toMatchObject({ a: 'A' }),
+    );
     const created = await objects.create({ metadata: { name: 'two' } });
     expect(created).toMatchObject({ a: 'A' });
     expect(created).not.toHaveProperty('b');
@@ -157,13 +162,16 @@ conformanceTest(
     expect(await namesOf('host=host1')).toEqual(['a', 'b']);
     expect(await namesOf('host=host1,port=80')).toEqual(['a']);
     expect(await namesOf('host!=host1')).toEqual(['c']);
-    expect([(await watch.next()).object.metadata?.name, (await watch.next()).object.metadata?.name]).toEqual(['a', 'b']);
+    expect([(await watch.next()).object.metadata?.name, (await watch.next()).object.metadata?.name]).toEqual([
+      'a',
+      'b',
+    ]);
     await objects.patch('a', { host: 'host2' }, { type: 'merge' });
     const left = await watch.next();
     expect([left.type, left.object.metadata?.name]).toEqual(['DELETED', 'a']);
-    await expect(scene.api.of(kindFrom(definition, 'v2'), scene.namespace).list({ fieldSelector: 'port=80' })).rejects.toThrow(
-      'field label not supported: port',
-    );
+    await expect(
+      scene.api.of(kindFrom(definition, 'v2'), scene.namespace).list({ fieldSelector: 'port=80' }),
+    ).rejects.toThrow('field label not supported: port');
     await objects.deleteAll({ fieldSelector: 'host=host2' });
     expect(await namesOf('host=host2')).toEqual([]);
   },
