@@ -156,9 +156,6 @@ function expiredList({
   return new StatusError({ ...status, metadata: { continue: token } });
 }
 
-/** Entries taken without a look at the time; each costs next to nothing. */
-const ENTRIES_PER_LOOK = 1024;
-
 async function collect(
   hub: WatchHub,
   { tree, prefix, query, startKey }: CollectOptions,

@@ -21,7 +21,8 @@ const keyed = schemasWith({ list: { type: 'array', items: item, listType: 'map',
 const atomic = schemasWith({ list: { type: 'array', items: item, listType: 'atomic' } });
 
 function thing(spec: object, apiVersion = 'example.com/v1'): KubeObject {
-  return { apiVersion, kind: 'Thing', metadata: { name: 'x' }, ...{ spec } };
+  const object = { apiVersion, kind: 'Thing', metadata: { name: 'x' }, spec };
+  return object;
 }
 
 const defaults = { force: false, timeMs: 0, schemaName: 'Thing' };
@@ -63,7 +64,8 @@ describe('managedFields of several versions', () => {
   const rename = (object: KubeObject, from: string, to: string): KubeObject => {
     // Safe: the objects of this test have a spec.
     const { [from]: value, ...rest } = (object as unknown as { spec: Record<string, unknown> }).spec;
-    return { ...object, ...{ spec: value === undefined ? rest : { ...rest, [to]: value } } };
+    const renamed = { ...object, spec: value === undefined ? rest : { ...rest, [to]: value } };
+    return renamed;
   };
   const convert: VersionConverter = (object, apiVersion) => {
     if (apiVersion === 'example.com/v1') return { object: rename(object, 'fresh', 'old'), schemaName: 'Thing' };
