@@ -213,12 +213,7 @@ class Server implements ApiServer {
   #renegotiated(context: RequestContext, response: ApiResponse): ApiResponse | Promise<ApiResponse> {
     if (response.type !== 'bytes' || response.json === undefined || context.request.localUser !== undefined)
       return response;
-    const { info } = context;
-    const definition = info.isResourceRequest
-      ? this.#deps.registry.byResource(info.group, info.version, info.resource)
-      : undefined;
-    const encodings = definition?.isCustom === true ? this.#forms.encodingsOf(definition) : this.#forms.encodings;
-    return renegotiated(context, response, { forms: this.#forms, encodings });
+    return renegotiated(context, response, this.#forms);
   }
 
   #contextOf(request: ApiRequest): RequestContext {

@@ -48,7 +48,7 @@ export class Forms {
     this.#kept = new ByteLru({ maxBytes: bytesMax, sizeOf: ({ bytes }) => bytes.length + OVERHEAD_BYTES });
   }
 
-  /** What a resource's objects can be sent as, and sent in; the best first. Custom resources are never protobuf. */
+  /** What a resource's whole objects can be sent as, and sent in; the best first. Custom resources are never protobuf. */
   encodingsOf(definition: ResourceDefinition): readonly Encoding[] {
     let encodings = this.#encodings.get(definition);
     if (encodings === undefined) {
@@ -59,7 +59,7 @@ export class Forms {
     return encodings;
   }
 
-  /** What answers that are no stored objects can be sent as. */
+  /** What anything can be sent as: metadata of custom resources, failures, documents. */
   get encodings(): readonly Encoding[] {
     return this.#list(this.#protobuf !== undefined);
   }

@@ -27,6 +27,8 @@ export interface Representation {
 export interface Offer {
   /** Best first: what a client gets that takes everything. Default: JSON, YAML and protobuf. */
   readonly encodings?: readonly Encoding[];
+  /** Those of them that whole objects have; default: all. The metadata of custom resources has more. */
+  readonly objectEncodings?: readonly Encoding[];
   /** What has no stored object behind it, such as a review, has no table either. */
   readonly objectOnly?: boolean;
   /** A stream of events, which YAML has no form for. */
@@ -64,6 +66,7 @@ export function accepted(request: ApiRequest, offer: Offer): Representation | un
       if (!matches(range, encoding, offer)) continue;
       const shape = shapeOf(range, { request, encoding, offer });
       if (shape === undefined) continue;
+      if (shape.type === 'object' && offer.objectEncodings?.includes(encoding) === false) continue;
       // Upstream stops at the first that fits and then finds that it has no stream.
       if (offer.isWatch === true && encoding === 'yaml') return undefined;
       return { shape, encoding, isPretty: isPretty || range.parameters.get('pretty') === '1', isFrozen: false };

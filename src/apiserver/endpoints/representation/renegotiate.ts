@@ -2,20 +2,17 @@ import { notAcceptable } from '#machinery/errors/status-error.ts';
 import type { ApiResponse, RequestContext } from '../../pipeline/types.ts';
 import { encodeBody } from './bodies.ts';
 import type { Forms } from './forms.ts';
-import { accepted, contentTypeOf, type Encoding, MEDIA_TYPES } from './negotiate.ts';
+import { accepted, contentTypeOf, MEDIA_TYPES } from './negotiate.ts';
 
 /**
  * Encodes an answer that was written as JSON (a Status, a review, a discovery document) as its client wants it. Where
  * there is nothing that both know, that is a 406; but a failure stays JSON and is not hidden behind another one.
  */
-export async function renegotiated(
-  context: RequestContext,
-  response: ApiResponse,
-  { forms, encodings }: { forms: Forms; encodings: readonly Encoding[] },
-): Promise<ApiResponse> {
+export async function renegotiated(context: RequestContext, response: ApiResponse, forms: Forms): Promise<ApiResponse> {
   if (response.type !== 'bytes') return response;
   const value = typedValue(response.json);
   if (value === undefined) return response;
+  const { encodings } = forms;
   const representation = accepted(context.request, { encodings, objectOnly: true });
   if (representation === undefined) {
     if (response.status < 400) throw notAcceptable(encodings.map((encoding) => MEDIA_TYPES[encoding]));

@@ -16,7 +16,12 @@ const JSON_HEADERS = { 'content-type': 'application/json' };
 
 /** What the client of a call takes of what the resource's objects can be sent as. */
 export function representationOf({ core, context, definition }: Call, isWatch = false): Representation {
-  return negotiate(context.request, { encodings: core.forms.encodingsOf(definition), isWatch });
+  const { forms } = core;
+  return negotiate(context.request, {
+    encodings: forms.encodings,
+    objectEncodings: forms.encodingsOf(definition),
+    isWatch,
+  });
 }
 
 /** Answers with a stored object; the stored bytes themselves where they are what was asked for. */
@@ -45,9 +50,14 @@ export function respondObject(call: Call, object: KubeObject, status = 200): Api
 
 /** Answers with a value that is no object of the resource (Status, Scale): only its encoding is negotiated. */
 export function respondValue(call: Call, value: object, status = 200): ApiResponse | Promise<ApiResponse> {
-  const representation = representationOf(call);
+  const { forms } = call.core;
+  // A list of what was deleted is of the resource after all.
+  const isOwn = 'kind' in value && value.kind === call.definition.listKind;
+  const representation = isOwn
+    ? representationOf(call)
+    : negotiate(call.context.request, { encodings: forms.encodings, objectOnly: true });
   if (representation.isFrozen) return frozenResponse(value, status);
-  return encode(call.core.forms, value, { representation, status });
+  return encode(forms, value, { representation, status });
 }
 
 /** A whole answer in a negotiated encoding. */
