@@ -34,7 +34,7 @@ export interface CelLibrary {
   readonly functions?: readonly FunctionDeclaration[];
   readonly macros?: ReadonlyMap<string, Macro>;
   /** Types whose names are values: `type(x) == net.IP`. */
-  readonly types?: readonly CelType[];
+  readonly namedTypes?: readonly CelType[];
 }
 
 export interface EnvironmentExtension extends CelLibrary {
@@ -133,7 +133,7 @@ export class CelEnvironment {
     return new CelEnvironment(empty).extend({
       functions: standardFunctions(),
       macros: STANDARD_MACROS,
-      types: STANDARD_TYPES,
+      namedTypes: STANDARD_TYPES,
     });
   }
 
@@ -147,7 +147,7 @@ export class CelEnvironment {
     for (const library of [...(extension.libraries ?? []), extension]) {
       for (const declaration of library.functions ?? []) addFunction(functions, declaration);
       for (const [key, macro] of library.macros ?? []) macros.set(key, macro);
-      for (const type of library.types ?? []) types.set(type.name, type);
+      for (const type of library.namedTypes ?? []) types.set(type.name, type);
     }
     const { settings } = this.#declarations;
     const providers = [

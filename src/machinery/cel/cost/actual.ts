@@ -27,8 +27,8 @@ const SMALLER_ARGUMENT: CallCost = ([left, right]) => traversal(Math.min(sizeOf(
 const BOTH_ARGUMENTS: CallCost = ([left, right]) => traversal(sizeOf(left) + sizeOf(right));
 
 const BY_OVERLOAD: ReadonlyMap<string, CallCost> = new Map<string, CallCost>([
-  ['starts_with_string', SMALLER_ARGUMENT],
-  ['ends_with_string', SMALLER_ARGUMENT],
+  ['starts_with_string', FIRST_ARGUMENT],
+  ['ends_with_string', FIRST_ARGUMENT],
   ['string_to_bytes', FIRST_ARGUMENT],
   ['bytes_to_string', FIRST_ARGUMENT],
   ['strings_quote', FIRST_ARGUMENT],

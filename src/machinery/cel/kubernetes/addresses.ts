@@ -64,7 +64,7 @@ export class CelCidr extends CelValue {
 
 /** `ip('10.0.0.1')`, `cidr('10.0.0.0/8')` and what can be asked of them. */
 export const ADDRESSES: CelLibrary = {
-  types: [IP, CIDR],
+  namedTypes: [IP, CIDR],
   functions: [
     declare(
       'ip',

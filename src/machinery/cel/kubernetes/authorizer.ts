@@ -157,7 +157,7 @@ export function requestResourceCheck(
 
 /** `authorizer.group('apps').resource('deployments').check('create').allowed()` and its relatives. */
 export const AUTHORIZERS: CelLibrary = {
-  types: [AUTHORIZER, PATH_CHECK, GROUP_CHECK, RESOURCE_CHECK, DECISION],
+  namedTypes: [AUTHORIZER, PATH_CHECK, GROUP_CHECK, RESOURCE_CHECK, DECISION],
   functions: [
     declare('path', member('authorizer_path', [AUTHORIZER, STRING], PATH_CHECK, toPath)),
     declare('group', member('authorizer_group', [AUTHORIZER, STRING], GROUP_CHECK, toGroup)),

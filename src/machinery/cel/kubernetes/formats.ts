@@ -63,7 +63,7 @@ const RULES: Readonly<Record<string, FormatRule>> = {
 
 /** `format.dns1123Label()` or `format.named('dns1123Label')`, and `validate`, which gives what is wrong. */
 export const FORMATS: CelLibrary = {
-  types: [FORMAT],
+  namedTypes: [FORMAT],
   functions: [
     declare('validate', member('format-validate', [FORMAT, STRING], optionalType(listType(STRING)), validate)),
     declare('format.named', overload('format-named', [STRING], optionalType(FORMAT), named)),

@@ -28,7 +28,7 @@ export class CelQuantity extends CelValue {
 
 /** `quantity('1Gi')` and what can be asked of it. */
 export const QUANTITIES: CelLibrary = {
-  types: [QUANTITY],
+  namedTypes: [QUANTITY],
   functions: [
     declare('quantity', overload('string_to_quantity', [STRING], QUANTITY, toQuantity)),
     declare('isQuantity', overload('is_quantity_string', [STRING], BOOL, isQuantityText)),

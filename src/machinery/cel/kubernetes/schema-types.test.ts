@@ -189,7 +189,7 @@ describe('costs with a schema', () => {
   it.each<[string, number]>([
     ['self.n == self.n', 5],
     ['type(self.n) == int', 4],
-    ["self.s.startsWith('Rook')", 3],
+    ["self.s.startsWith('Rook')", 4],
     ["self.s.matches('^[^0-9]*$')", 8],
     ["self.s.replace(' ', 'x') == 'Rookxtakesx👑'", 7],
     ["self.s in ['Pending', 'Available']", 2],

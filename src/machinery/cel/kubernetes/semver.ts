@@ -30,7 +30,7 @@ export class CelSemver extends CelValue {
 
 /** `semver('1.2.3')`, with `true` for versions in a loose form, and comparisons. */
 export const SEMVERS: CelLibrary = {
-  types: [SEMVER],
+  namedTypes: [SEMVER],
   functions: [
     declare(
       'semver',

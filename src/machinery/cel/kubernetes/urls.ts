@@ -34,7 +34,7 @@ export class CelUrl extends CelValue {
 
 /** `url('https://example.com/path?k=v')` and its parts. */
 export const URLS: CelLibrary = {
-  types: [URL_TYPE],
+  namedTypes: [URL_TYPE],
   functions: [
     declare('url', overload('string_to_url', [STRING], URL_TYPE, toUrl)),
     declare(

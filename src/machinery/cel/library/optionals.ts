@@ -17,7 +17,7 @@ const OPTIONAL_MAP = optionalType(MAP_KV);
 
 /** Optional values: `a.?b.orValue(c)`, `optional.of(x)`, `optMap`. Needs the environment's optional syntax. */
 export const OPTIONALS: CelLibrary = {
-  types: [opaqueType('optional_type', V)],
+  namedTypes: [opaqueType('optional_type', V)],
   macros: OPTIONAL_MACROS,
   functions: [...functions(), ...operators()],
 };

@@ -338,6 +338,10 @@ class Parser {
       case '{':
         return this.#map(token.offset);
       case '-':
+        if (this.#token.type !== 'int' && this.#token.type !== 'double') {
+          this.#index--;
+          return this.#unexpected(token);
+        }
         this.#index++;
         return this.#number(this.#peek(-1), '-', token.offset);
       case '.': {
