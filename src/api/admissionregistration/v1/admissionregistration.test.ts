@@ -129,7 +129,7 @@ const mutating = (spec: object) =>
     spec: {
       matchConstraints: constraints,
       reinvocationPolicy: 'Never',
-      mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: '[]' } }],
+      mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: '[JSONPatch{op: "remove", path: "/x"}]' } }],
       ...spec,
     },
   });
@@ -176,6 +176,61 @@ describe('admission policies', () => {
       'a parameter without a kind',
       policy({ ...valid, paramKind: { apiVersion: 'v1' } }),
       ['spec.paramKind.kind: Required value'],
+    ],
+    [
+      'a reference to what is not there',
+      policy({ validations: [{ expression: 'params.x == 1' }] }),
+      [
+        `spec.validations[0].expression: Invalid value: "params.x == 1": compilation failed: ERROR: <input>:1:1: undeclared reference to 'params' (in container '')\n | params.x == 1\n | ^`,
+      ],
+    ],
+    [
+      'an expression that is no condition',
+      policy({ validations: [{ expression: '1' }] }),
+      ['spec.validations[0].expression: Invalid value: "1": must evaluate to bool'],
+    ],
+    [
+      'an unknown field of the request',
+      policy({ ...valid, matchConditions: [{ name: 'a', expression: 'request.nope == 1' }] }),
+      [
+        `spec.matchConditions[0].expression: Invalid value: "request.nope == 1": compilation failed: ERROR: <input>:1:8: undefined field 'nope'\n | request.nope == 1\n | .......^`,
+      ],
+    ],
+    [
+      'variables that see each other in order',
+      policy({
+        variables: [
+          { name: 'a', expression: 'object.x' },
+          { name: 'b', expression: 'variables.a + 1 > 2' },
+        ],
+        validations: [{ expression: 'variables.b', messageExpression: "'no ' + object.metadata.name" }],
+        auditAnnotations: [{ key: 'k', valueExpression: "variables.b ? 'yes' : 'no'" }],
+      }),
+      [],
+    ],
+    [
+      'an applied configuration',
+      mutating({
+        mutations: [
+          {
+            patchType: 'ApplyConfiguration',
+            applyConfiguration: { expression: 'Object{metadata: Object.metadata{labels: {"a": "b"}}}' },
+          },
+        ],
+      }),
+      [],
+    ],
+    [
+      'a JSON patch',
+      mutating({
+        mutations: [
+          {
+            patchType: 'JSONPatch',
+            jsonPatch: { expression: "[JSONPatch{op: 'add', path: '/metadata/labels', value: {'a': 'b'}}]" },
+          },
+        ],
+      }),
+      [],
     ],
     ['a binding', binding({}), []],
     [

@@ -13,6 +13,7 @@ import type { MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, Mutation 
 import { defineKind } from '../../registry/kind.ts';
 import { sameShape } from '../../registry/same-shape.ts';
 import { checkOneOf, type FieldErrors } from '../../validation/basics.ts';
+import { EXPECTED, PolicyExpressions } from './policy-expressions.ts';
 import {
   checkExpression,
   checkParamRef,
@@ -95,20 +96,31 @@ export const mutatingAdmissionPolicyBindingsV1alpha1 = sameShape(
 function validatePolicy({ spec }: MutatingAdmissionPolicy, current: MutatingAdmissionPolicy | undefined): FieldError[] {
   const errors: FieldErrors = [];
   const { matchConditions = [], variables = [], mutations = [], reinvocationPolicy } = spec ?? {};
+  const expressions = new PolicyExpressions({
+    hasParams: spec?.paramKind !== undefined,
+    hasVariables: variables.length > 0,
+    makesObjects: true,
+  });
   checkPolicyHead(spec ?? {}, specPath, errors);
   checkConditions(matchConditions, specPath.child('matchConditions'), {
     before: current === undefined ? undefined : (current.spec?.matchConditions ?? []),
+    expressions,
     errors,
   });
-  checkVariables(variables, specPath.child('variables'), errors);
+  checkVariables(variables, specPath.child('variables'), { expressions, errors });
   const path = specPath.child('mutations');
   if (mutations.length === 0) errors.push(required(path, 'mutations must contain at least one item'));
-  for (const [index, mutation] of mutations.entries()) checkMutation(mutation, path.index(index), errors);
+  for (const [index, mutation] of mutations.entries())
+    checkMutation(mutation, path.index(index), { expressions, errors });
   checkOneOf(reinvocationPolicy, reinvocationPolicies, specPath.child('reinvocationPolicy'), errors);
   return errors;
 }
 
-function checkMutation(mutation: Mutation, path: FieldPath, errors: FieldErrors): void {
+function checkMutation(
+  mutation: Mutation,
+  path: FieldPath,
+  { expressions, errors }: { expressions: PolicyExpressions; errors: FieldErrors },
+): void {
   const { patchType = '' } = partly(mutation);
   const fields = { ApplyConfiguration: 'applyConfiguration', JSONPatch: 'jsonPatch' } as const;
   if (patchType === '') {
@@ -126,7 +138,13 @@ function checkMutation(mutation: Mutation, path: FieldPath, errors: FieldErrors)
       const detail = `must not be specified when patchType is ${patchType}`;
       if (value !== undefined) errors.push(invalidValue(at, `{${field}}`, detail));
     } else if (value === undefined) errors.push(required(at, `must be specified when patchType is ${patchType}`));
-    else checkExpression(value.expression, at.child('expression'), errors);
+    else {
+      checkExpression(value.expression, at.child('expression'), errors);
+      expressions.check(value.expression ?? '', at.child('expression'), {
+        expected: field === 'jsonPatch' ? EXPECTED.jsonPatch : EXPECTED.applyConfiguration,
+        errors,
+      });
+    }
   }
 }
 

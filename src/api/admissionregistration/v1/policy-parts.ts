@@ -7,6 +7,7 @@ import type { MatchResources, ParamKind, ParamRef, Variable } from '../../genera
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { KindColumn } from '../../registry/kind.ts';
 import { checkMessages, type FieldErrors } from '../../validation/basics.ts';
+import { EXPECTED, type PolicyExpressions } from './policy-expressions.ts';
 import { checkMatching } from './rule-validation.ts';
 
 export const failurePolicies = ['Fail', 'Ignore'];
@@ -41,7 +42,11 @@ export function checkPolicyHead(
   }
 }
 
-export function checkVariables(variables: readonly Variable[], path: FieldPath, errors: FieldErrors): void {
+export function checkVariables(
+  variables: readonly Variable[],
+  path: FieldPath,
+  { expressions, errors }: { expressions: PolicyExpressions; errors: FieldErrors },
+): void {
   for (const [index, { name = '', expression = '' }] of variables.entries()) {
     const at = path.index(index);
     if (name === '') errors.push(required(at.child('name'), 'name is not specified'));
@@ -49,6 +54,8 @@ export function checkVariables(variables: readonly Variable[], path: FieldPath, 
       errors.push(invalidValue(at.child('name'), name, 'name is not a valid CEL identifier'));
     }
     checkExpression(expression, at.child('expression'), errors);
+    expressions.check(expression, at.child('expression'), { expected: EXPECTED.variable, errors });
+    expressions.declare(name, expression);
   }
 }
 

@@ -10,6 +10,7 @@ import type {
   RuleWithOperations,
 } from '../../generated/types.ts';
 import { checkMessages, type FieldErrors } from '../../validation/basics.ts';
+import { EXPECTED, type PolicyExpressions } from './policy-expressions.ts';
 
 const operations = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
 const scopes = ['*', 'Cluster', 'Namespaced'];
@@ -122,13 +123,18 @@ function checkNamedRule(rule: NamedRuleWithOperations, path: FieldPath, errors: 
 export function checkConditions(
   conditions: readonly MatchCondition[],
   path: FieldPath,
-  { before, errors }: { before: readonly MatchCondition[] | undefined; errors: FieldErrors },
+  {
+    before,
+    expressions,
+    errors,
+  }: { before: readonly MatchCondition[] | undefined; expressions: PolicyExpressions; errors: FieldErrors },
 ): void {
   if (before !== undefined && deepEqual(conditions, before)) return;
   if (conditions.length > CONDITIONS_MAX) errors.push(tooMany(path, conditions.length, CONDITIONS_MAX));
   for (const [index, { name = '', expression = '' }] of conditions.entries()) {
     const at = path.index(index);
     if (expression.trim() === '') errors.push(required(at.child('expression'), ''));
+    else expressions.check(expression, at.child('expression'), { expected: EXPECTED.condition, errors });
     if (name === '') errors.push(required(at.child('name'), ''));
     else checkMessages(isQualifiedName(name), name, at.child('name'), errors);
     if (name !== '' && conditions.findIndex((other) => other.name === name) < index) {

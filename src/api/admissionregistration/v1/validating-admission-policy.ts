@@ -12,6 +12,7 @@ import type {
 import { statusRules } from '../../registry/carry-over.ts';
 import { defineKind } from '../../registry/kind.ts';
 import type { FieldErrors } from '../../validation/basics.ts';
+import { EXPECTED, PolicyExpressions } from './policy-expressions.ts';
 import {
   checkExpression,
   checkParamRef,
@@ -82,12 +83,17 @@ function validatePolicy(
 ): FieldError[] {
   const errors: FieldErrors = [];
   const { matchConditions = [], variables = [], validations = [], auditAnnotations = [] } = spec ?? {};
+  const expressions = new PolicyExpressions({
+    hasParams: spec?.paramKind !== undefined,
+    hasVariables: variables.length > 0,
+  });
   checkPolicyHead(spec ?? {}, specPath, errors);
   checkConditions(matchConditions, specPath.child('matchConditions'), {
     before: current === undefined ? undefined : (current.spec?.matchConditions ?? []),
+    expressions,
     errors,
   });
-  checkVariables(variables, specPath.child('variables'), errors);
+  checkVariables(variables, specPath.child('variables'), { expressions, errors });
   const validationsPath = specPath.child('validations');
   const annotationsPath = specPath.child('auditAnnotations');
   if (validations.length === 0 && auditAnnotations.length === 0) {
@@ -96,7 +102,7 @@ function validatePolicy(
     return errors;
   }
   for (const [index, validation] of validations.entries()) {
-    checkValidation(validation, validationsPath.index(index), errors);
+    checkValidation(validation, validationsPath.index(index), { expressions, errors });
   }
   if (auditAnnotations.length > ANNOTATIONS_MAX) {
     const detail = `must not have more than ${ANNOTATIONS_MAX} auditAnnotations`;
@@ -104,7 +110,7 @@ function validatePolicy(
   }
   for (const [index, annotation] of auditAnnotations.entries()) {
     const at = annotationsPath.index(index);
-    checkAnnotation(annotation, at, { policy: metadata.name ?? '', errors });
+    checkAnnotation(annotation, at, { policy: metadata.name ?? '', expressions, errors });
     if (auditAnnotations.findIndex(({ key }) => key === annotation.key) < index) {
       errors.push(duplicateValue(at.child('key'), annotation.key));
     }
@@ -112,14 +118,21 @@ function validatePolicy(
   return errors;
 }
 
-function checkValidation(validation: Validation, path: FieldPath, errors: FieldErrors): void {
+interface Checking {
+  readonly expressions: PolicyExpressions;
+  readonly errors: FieldErrors;
+}
+
+function checkValidation(validation: Validation, path: FieldPath, { expressions, errors }: Checking): void {
   const { expression = '', message = '', messageExpression = '', reason } = partly(validation);
   checkExpression(expression, path.child('expression'), errors);
+  expressions.check(expression, path.child('expression'), { expected: EXPECTED.condition, errors });
   const messagePath = path.child('message');
   if (messageExpression !== '' && messageExpression.trim() === '') {
     const detail = 'must be non-empty if specified';
     errors.push(invalidValue(path.child('messageExpression'), messageExpression, detail));
   }
+  expressions.check(messageExpression, path.child('messageExpression'), { expected: EXPECTED.message, errors });
   const text = message.trim();
   if (message !== '' && text === '') {
     errors.push(invalidValue(messagePath, message, 'message must be non-empty if specified'));
@@ -136,7 +149,7 @@ function checkValidation(validation: Validation, path: FieldPath, errors: FieldE
 function checkAnnotation(
   { key = '', valueExpression = '' }: Partial<AuditAnnotation>,
   path: FieldPath,
-  { policy, errors }: { policy: string; errors: FieldErrors },
+  { policy, expressions, errors }: Checking & { policy: string },
 ): void {
   const keyPath = path.child('key');
   if (key === '') errors.push(required(keyPath, ''));
@@ -152,7 +165,7 @@ function checkAnnotation(
   else if (Buffer.byteLength(valueExpression) > VALUE_EXPRESSION_BYTES_MAX) {
     const detail = `must not exceed ${VALUE_EXPRESSION_BYTES_MAX} bytes in length`;
     errors.push(invalidValue(valuePath, valueExpression, detail));
-  }
+  } else expressions.check(valueExpression, valuePath, { expected: EXPECTED.annotation, errors });
 }
 
 function validateBinding({ spec }: ValidatingAdmissionPolicyBinding): FieldError[] {

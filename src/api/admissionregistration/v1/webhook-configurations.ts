@@ -12,6 +12,7 @@ import type {
 } from '../../generated/types.ts';
 import { defineKind, type KindColumn } from '../../registry/kind.ts';
 import { checkMessages, checkOptionalOneOf, type FieldErrors } from '../../validation/basics.ts';
+import { PolicyExpressions } from './policy-expressions.ts';
 import { checkWebhookService, checkWebhookUrl } from './webhook-client.ts';
 import { checkConditions, checkRule, matchPolicies } from './rule-validation.ts';
 import { partly } from '../../validation/partly.ts';
@@ -92,12 +93,14 @@ function validate(next: Configuration, current: Configuration | undefined): Fiel
     errors,
   };
   const needsUniqueNames = new Set(before.map(({ name }) => name)).size === before.length;
+  const expressions = new PolicyExpressions({ hasParams: false, hasVariables: false });
   const names = new Set<string>();
   for (const [index, webhook] of (next.webhooks ?? []).entries()) {
     const path = webhooksPath.index(index);
     checkWebhook(webhook, path, options);
     checkConditions(webhook.matchConditions ?? [], path.child('matchConditions'), {
       before: before[index] === undefined ? undefined : (before[index].matchConditions ?? []),
+      expressions,
       errors,
     });
     checkReviewVersions(webhook, path.child('admissionReviewVersions'), options);

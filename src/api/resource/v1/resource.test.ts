@@ -52,6 +52,23 @@ describe('claims, classes and slices of devices', () => {
       ['spec.devices.requests[0].exactly.selectors[0].cel: Required value'],
     ],
     [
+      'a selector',
+      request({
+        exactly: {
+          ...exactly,
+          selectors: [{ cel: { expression: 'device.attributes["a.io"].b == "x" && device.driver == "d"' } }],
+        },
+      }),
+      [],
+    ],
+    [
+      'a selector that is no condition',
+      request({ exactly: { ...exactly, selectors: [{ cel: { expression: 'device.driver' } }] } }),
+      [
+        'spec.devices.requests[0].exactly.selectors[0].cel.expression: Invalid value: "device.driver": must evaluate to bool or the unknown type, not string',
+      ],
+    ],
+    [
       'a constraint on nothing',
       claim({ requests: [{ name: 'gpu', exactly }], constraints: [{ requests: ['cpu'], matchAttribute: 'a.io/b' }] }),
       [
