@@ -41,6 +41,8 @@ const MESSAGE_BYTES_MAX = 2 ** 31 - 1;
 // etcd refuses pings more often than every 5 s.
 const KEEPALIVE_MS = 10_000;
 const KEEPALIVE_TIMEOUT_MS = 5_000;
+/** When no member took a request for this long, requests fail without a second round. */
+const GONE_AFTER_MS = 4_000;
 const BACKOFF_MS = 50;
 const BACKOFF_MAX_MS = 1_000;
 /** An attempt gets at least this long, however many members are left to ask. */
@@ -52,6 +54,8 @@ export class EtcdClient {
   readonly #members: readonly Member[];
   readonly #metadata = new Metadata();
   #current = 0;
+  /** Since when no member took a request. */
+  #refusedSinceMs: number | undefined;
   #isClosed = false;
 
   constructor(options: EtcdClientOptions, deps: { clock: Clock }) {
@@ -75,12 +79,14 @@ export class EtcdClient {
       const membersLeft = options.retry === 'always' ? Math.max(this.#members.length - attempt, 1) : 1;
       const timeoutMs = Math.min(leftMs, Math.max(leftMs / membersLeft, ATTEMPT_MIN_MS));
       try {
-        return await this.callMember(at, name, { request, timeoutMs });
+        const response = await this.callMember(at, name, { request, timeoutMs });
+        this.#refusedSinceMs = undefined;
+        return response;
       } catch (error) {
         if (!(error instanceof EtcdError) || !error.isTransient) throw error;
         this.leave(at);
         const pauseMs = this.#pauseAfter(attempt);
-        const hasTime = this.#clock.monotonic() + pauseMs < endsAtMs;
+        const hasTime = this.#clock.monotonic() + pauseMs < endsAtMs && !this.#isGone(error, attempt);
         if (this.#isClosed || !hasTime || !(options.retry === 'always' || error.isRefused)) throw error;
         await this.#clock.sleep(pauseMs);
       }
@@ -143,6 +149,14 @@ export class EtcdClient {
     const round = Math.floor((attempt + 1) / this.#members.length);
     if (round === 0) return 0;
     return Math.min(BACKOFF_MS * 2 ** (round - 1), BACKOFF_MAX_MS);
+  }
+
+  // While nobody has answered for a while, one round of asking is enough: callers need not wait for what is not there.
+  #isGone(error: EtcdError, attempt: number): boolean {
+    if (!error.isRefused) return false;
+    const nowMs = this.#clock.monotonic();
+    this.#refusedSinceMs ??= nowMs;
+    return attempt + 1 >= this.#members.length && nowMs - this.#refusedSinceMs > GONE_AFTER_MS;
   }
 
   #member(index: number): Member {

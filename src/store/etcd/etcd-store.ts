@@ -53,6 +53,8 @@ export interface EtcdStoreOptions extends EtcdClientOptions {
   readonly root?: string;
   /** How often history of before the last time is forgotten, by one of the servers. 0: never by itself. */
   readonly compactEveryMs?: number;
+  /** How long opening may look for a member that answers. */
+  readonly openTimeoutMs?: number;
 }
 
 export interface EtcdStoreDeps {
@@ -66,7 +68,10 @@ export async function openEtcdStore(options: EtcdStoreOptions, deps: EtcdStoreDe
   try {
     const keys = new KeySpace({ root: options.root ?? '/registry', prefix: options.prefix });
     const request = { key: keys.range.key, countOnly: true };
-    const { header } = await client.call('range', request, { timeoutMs: OPEN_TIMEOUT_MS, retry: 'always' });
+    const { header } = await client.call('range', request, {
+      timeoutMs: options.openTimeoutMs ?? OPEN_TIMEOUT_MS,
+      retry: 'always',
+    });
     return new EtcdStore({ ...deps, client, keys }, { ...options, head: integerOf(header?.revision) });
   } catch (error) {
     client.close();

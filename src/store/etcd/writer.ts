@@ -87,8 +87,10 @@ export class EtcdWriter {
           this.#deps.leases.forget(write.ttlSeconds ?? 0);
           continue;
         }
-        if (!error.isTransient || !mayRepeat || clock.monotonic() + RETRY_PAUSE_MS >= endsAtMs) throw lost ?? error;
-        if (!error.isRefused) lost ??= error;
+        // What was refused was tried often enough by the client.
+        const isOver = error.isRefused || !mayRepeat || clock.monotonic() + RETRY_PAUSE_MS >= endsAtMs;
+        if (isOver) throw lost ?? error;
+        lost ??= error;
         await clock.sleep(Math.min(RETRY_PAUSE_MS * 2 ** attempt, 1000));
       }
     }

@@ -98,7 +98,7 @@ describe.skipIf(missing !== undefined)(`members of etcd${skipped}`, () => {
       member.start();
       await member.ready();
       await expect(
-        openEtcdStore({ endpoints: [member.endpoint], prefix: '/x', tls: { ca: files.ca } }, deps),
+        openEtcdStore({ endpoints: [member.endpoint], prefix: '/x', tls: { ca: files.ca }, openTimeoutMs: 500 }, deps),
       ).rejects.toThrow('cannot reach etcd');
       const dataDir = join(folder, 'data');
       const base = ['server', '--data-dir', dataDir, '--port', '0'];
