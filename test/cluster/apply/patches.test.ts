@@ -211,3 +211,39 @@ describe('strategic merge patches', () => {
     expect(facts(answer)).toEqual([400, 'BadRequest', message]);
   });
 });
+
+describe('options of writes', () => {
+  test.each<[string, string, Record<string, string>, string]>([
+    [
+      'DELETE',
+      '{"propagationPolicy":"x"}',
+      {},
+      'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "x": ' +
+        'supported values: "Foreground", "Background", "Orphan", "nil"',
+    ],
+    [
+      'DELETE',
+      '{"propagationPolicy":"Orphan","orphanDependents":true}',
+      {},
+      'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Invalid value: "Orphan": ' +
+        'orphanDependents and deletionPropagation cannot be both set',
+    ],
+    [
+      'PATCH',
+      '{}',
+      { dryRun: 'x' },
+      'PatchOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["x"]: supported values: "All"',
+    ],
+    [
+      'PATCH',
+      '{}',
+      { fieldValidation: 'x' },
+      'PatchOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "x": ' +
+        'supported values: "", "Ignore", "Strict", "Warn"',
+    ],
+  ])('of a %s with %s and %j are refused', async (method, body, query, message) => {
+    const contentType = method === 'PATCH' ? MERGE : 'application/json';
+    const answer = await send(server, method, await newConfigMap(), { body, contentType, query });
+    expect(facts(answer)).toEqual([422, 'Invalid', message]);
+  });
+});

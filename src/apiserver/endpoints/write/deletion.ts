@@ -1,7 +1,10 @@
 import { formatTime, parseTime } from '#machinery/clock/clock.ts';
 import type { ResourceDefinition } from '#api/registry/resource.ts';
 import { badRequest, conflict } from '#machinery/errors/status-error.ts';
+import { type FieldError, invalidValue, notSupported } from '#machinery/field/field-error.ts';
+import { FieldPath } from '#machinery/field/field-path.ts';
 import { fieldsOf, type KubeObject } from '#machinery/meta/types.ts';
+import { dryRunOf, invalidOptions } from './options.ts';
 
 export type Propagation = 'Orphan' | 'Background' | 'Foreground';
 
@@ -151,7 +154,7 @@ function shouldDeleteInForeground(finalizers: readonly string[], { propagation }
   return finalizers.includes(FOREGROUND_FINALIZER) && !finalizers.includes(ORPHAN_FINALIZER);
 }
 
-/** Reads the fields of a `DeleteOptions` body; a wrong type is a 400. */
+/** Reads the fields of a `DeleteOptions` body, or of the query; 400 for a wrong type, 422 for a wrong value. */
 export function deletionOptionsOf(body: Readonly<Record<string, unknown>>, query: URLSearchParams): DeletionOptions {
   const preconditions = body['preconditions'];
   const conditions: { uid?: unknown; resourceVersion?: unknown } =
@@ -159,22 +162,34 @@ export function deletionOptionsOf(body: Readonly<Record<string, unknown>>, query
   const orphan = body['orphanDependents'] ?? query.get('orphanDependents') ?? undefined;
   const legacy = orphan === undefined ? undefined : orphan === true || orphan === 'true' ? 'Orphan' : 'Background';
   const policy = body['propagationPolicy'] ?? query.get('propagationPolicy') ?? undefined;
+  const errors: FieldError[] = [];
+  const propagation = propagationOf(policy, errors);
+  if (orphan !== undefined && policy !== undefined) {
+    const detail = 'orphanDependents and deletionPropagation cannot be both set';
+    errors.unshift(invalidValue(PROPAGATION_PATH, policy, detail));
+  }
+  const isDryRun = dryRunOf([...textsOf(body['dryRun']), ...query.getAll('dryRun')], errors);
+  if (errors.length > 0) throw invalidOptions('DeleteOptions', errors);
   return {
     gracePeriodSeconds: integerOf(body['gracePeriodSeconds'] ?? query.get('gracePeriodSeconds') ?? undefined),
-    propagation: policy === undefined || policy === '' ? legacy : propagationOf(policy),
+    propagation: propagation ?? legacy,
     uid: textOf(conditions.uid),
     resourceVersion: textOf(conditions.resourceVersion),
-    isDryRun:
-      (Array.isArray(body['dryRun']) && body['dryRun'].includes('All')) || query.getAll('dryRun').includes('All'),
+    isDryRun,
   };
 }
 
-function propagationOf(value: unknown): Propagation {
+const PROPAGATION_PATH = new FieldPath('propagationPolicy');
+
+function propagationOf(value: unknown, errors: FieldError[]): Propagation | undefined {
+  if (value === undefined || value === '') return undefined;
   if (value === 'Orphan' || value === 'Background' || value === 'Foreground') return value;
-  throw badRequest(
-    `DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: ${JSON.stringify(value)}: ` +
-      'supported values: "Background", "Foreground", "Orphan", "nil"',
-  );
+  errors.push(notSupported(PROPAGATION_PATH, value, ['Foreground', 'Background', 'Orphan', 'nil']));
+  return undefined;
+}
+
+function textsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
 }
 
 function integerOf(value: unknown): number | undefined {

@@ -53,9 +53,10 @@ export function writeOptions(
   };
 }
 
+/** Whether a write is only tried; an error where anything but `All` is asked for. */
 export function dryRunOf(values: readonly string[], errors: FieldError[]): boolean {
   const given = values.filter((value) => value !== '');
-  for (const value of given) if (value !== 'All') errors.push(notSupported(new FieldPath('dryRun'), value, ['All']));
+  if (given.some((value) => value !== 'All')) errors.push(notSupported(new FieldPath('dryRun'), given, ['All']));
   return given.length > 0;
 }
 
