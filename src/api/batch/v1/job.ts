@@ -1,23 +1,24 @@
 import { deepCopy } from '#machinery/codec/deep.ts';
-import { type FieldError, notSupported, required } from '#machinery/field/field-error.ts';
-import { FieldPath } from '#machinery/field/field-path.ts';
 import { humanDuration } from '#machinery/time/human-duration.ts';
 import { parseTime } from '#machinery/clock/clock.ts';
-import { immutableField } from '#machinery/validation/metadata.ts';
 import { ageColumn, column, nameColumn } from '../../columns/common.ts';
 import { containerColumns, selectorColumn } from '../../columns/containers.ts';
 import { defaultPodTemplate } from '../../core/v1/pod/defaults.ts';
 import { templateWarnings } from '../../core/v1/pod/warnings.ts';
-import { checkPodTemplate } from '../../core/v1/pod/validation/pod-spec.ts';
 import { JOBS } from '../../generated/resources.ts';
 import type { Job, JobSpec } from '../../generated/types.ts';
 import { carryOver } from '../../registry/carry-over.ts';
 import { defineKind, type KindColumn } from '../../registry/kind.ts';
-import { checkNotNegative, checkOptionalOneOf, type FieldErrors, INT32_MAX } from '../../validation/basics.ts';
+import { INT32_MAX } from '../../validation/basics.ts';
+import { hostnameWarnings } from '../../validation/hostname-warning.ts';
+import { CONTROLLER_UID_LABEL, jobLabels } from './job-labels.ts';
+import { isJobConditionTrue, validateJobStatusUpdate } from './job-status.ts';
+import { validateJob, validateJobUpdate } from './job-validation.ts';
 
-const specPath = new FieldPath('spec');
-const CONTROLLER_UID_LABEL = 'batch.kubernetes.io/controller-uid';
-const JOB_NAME_LABEL = 'batch.kubernetes.io/job-name';
+const MANY_COMPLETIONS = 100_000;
+const MANY_PODS = 10_000;
+const TOO_MANY =
+  'In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail';
 
 const columns: readonly KindColumn<Job>[] = [
   nameColumn,
@@ -49,9 +50,10 @@ export const jobs = defineKind(JOBS, {
     prepareForStatusUpdate(next, current) {
       carryOver(next, current, 'spec');
     },
-    validate,
-    validateUpdate,
-    warnings: (next) => templateWarnings(next.spec.template),
+    validate: validateJob,
+    validateUpdate: validateJobUpdate,
+    validateStatusUpdate: validateJobStatusUpdate,
+    warnings,
   },
   columns,
   selectableFields: { 'status.successful': (job) => String(job.status?.succeeded ?? 0) },
@@ -76,40 +78,29 @@ export function defaultJobSpec(spec: JobSpec): void {
 /** Ties the job to its own pods only: its uid is in their labels and in its selector. */
 function generateSelector(job: Job): void {
   const { spec } = job;
+  if (spec.manualSelector === true) return;
   const metadata = (spec.template.metadata ??= {});
-  const uid = job.metadata.uid ?? '';
-  const name = job.metadata.name ?? '';
-  const labels = { ...metadata.labels };
-  if (spec.manualSelector === true) {
-    labels['job-name'] ??= name;
-    labels[JOB_NAME_LABEL] ??= name;
-    metadata.labels = labels;
-    return;
-  }
-  Object.assign(labels, {
-    [CONTROLLER_UID_LABEL]: uid,
-    'controller-uid': uid,
-    [JOB_NAME_LABEL]: name,
-    'job-name': name,
-  });
-  metadata.labels = labels;
-  spec.selector = {
-    ...spec.selector,
-    matchLabels: { ...spec.selector?.matchLabels, [CONTROLLER_UID_LABEL]: uid },
-  };
+  // What a client set stays, for validation to refuse.
+  metadata.labels = { ...jobLabels(job), ...metadata.labels };
+  const matchLabels = { ...spec.selector?.matchLabels };
+  matchLabels[CONTROLLER_UID_LABEL] ??= job.metadata.uid ?? '';
+  spec.selector = { ...spec.selector, matchLabels };
 }
 
-function conditionIsTrue(job: Job, type: string): boolean {
-  return job.status?.conditions?.some((condition) => condition.type === type && condition.status === 'True') ?? false;
+function warnings(next: Job, current: Job | undefined): string[] {
+  const { completionMode, completions = 0, parallelism = 0 } = next.spec;
+  const texts = hostnameWarnings(next.metadata.name, current);
+  if (completionMode === 'Indexed' && completions > MANY_COMPLETIONS && parallelism > MANY_PODS) texts.push(TOO_MANY);
+  return [...texts, ...templateWarnings(next.spec.template)];
 }
 
 function statusCell(job: Job): string {
-  if (conditionIsTrue(job, 'Complete')) return 'Complete';
-  if (conditionIsTrue(job, 'Failed')) return 'Failed';
+  if (isJobConditionTrue(job.status, 'Complete')) return 'Complete';
+  if (isJobConditionTrue(job.status, 'Failed')) return 'Failed';
   if (job.metadata.deletionTimestamp !== undefined) return 'Terminating';
-  if (conditionIsTrue(job, 'Suspended')) return 'Suspended';
-  if (conditionIsTrue(job, 'FailureTarget')) return 'FailureTarget';
-  if (conditionIsTrue(job, 'SuccessCriteriaMet')) return 'SuccessCriteriaMet';
+  if (isJobConditionTrue(job.status, 'Suspended')) return 'Suspended';
+  if (isJobConditionTrue(job.status, 'FailureTarget')) return 'FailureTarget';
+  if (isJobConditionTrue(job.status, 'SuccessCriteriaMet')) return 'SuccessCriteriaMet';
   return 'Running';
 }
 
@@ -125,51 +116,4 @@ function durationCell({ status }: Job, nowMs: number): string {
   if (startMs === undefined) return '';
   const endMs = status?.completionTime === undefined ? nowMs : (parseTime(status.completionTime) ?? nowMs);
   return humanDuration(endMs - startMs);
-}
-
-function validate(job: Job): FieldError[] {
-  const errors: FieldErrors = [];
-  if (job.spec.selector === undefined) errors.push(required(specPath.child('selector'), ''));
-  checkJobSpec(job.spec, specPath, errors);
-  return errors;
-}
-
-export function checkJobSpec(spec: JobSpec, path: FieldPath, errors: FieldErrors): void {
-  const numbers = [
-    'parallelism',
-    'completions',
-    'activeDeadlineSeconds',
-    'backoffLimit',
-    'ttlSecondsAfterFinished',
-    'backoffLimitPerIndex',
-    'maxFailedIndexes',
-  ] as const;
-  for (const field of numbers) checkNotNegative(spec[field], path.child(field), errors);
-  checkOptionalOneOf(spec.completionMode, ['Indexed', 'NonIndexed'], path.child('completionMode'), errors);
-  if (spec.completionMode === 'Indexed' && spec.completions === undefined) {
-    errors.push(required(path.child('completions'), 'when completion mode is Indexed'));
-  }
-  checkPodTemplate(spec.template, path.child('template'), errors);
-  const restartPolicy = spec.template.spec?.restartPolicy ?? '';
-  if (restartPolicy === 'Always') {
-    const at = path.child('template', 'spec', 'restartPolicy');
-    errors.push(required(at, 'valid values: "OnFailure", "Never"'));
-  } else if (restartPolicy !== 'OnFailure' && restartPolicy !== 'Never') {
-    errors.push(notSupported(path.child('template', 'spec', 'restartPolicy'), restartPolicy, ['OnFailure', 'Never']));
-  }
-}
-
-function validateUpdate(next: Job, current: Job): FieldError[] {
-  const errors = validate(next);
-  for (const field of ['selector', 'completionMode', 'podFailurePolicy', 'backoffLimitPerIndex'] as const) {
-    errors.push(...immutableField(next.spec[field], current.spec[field], specPath.child(field)));
-  }
-  if (current.spec.completionMode !== 'Indexed') {
-    errors.push(...immutableField(next.spec.completions, current.spec.completions, specPath.child('completions')));
-  }
-  // A suspended job that never started may still be given other pods.
-  if (!(current.spec.suspend === true && current.status?.startTime === undefined)) {
-    errors.push(...immutableField(next.spec.template, current.spec.template, specPath.child('template')));
-  }
-  return errors;
 }
