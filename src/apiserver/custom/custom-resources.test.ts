@@ -276,3 +276,25 @@ describe('A watch of custom resources', () => {
       controller.abort();
     }));
 });
+
+describe('OpenAPI', () => {
+  test.each([
+    ['/openapi/v2', 'definitions'],
+    ['/openapi/v3/apis/stable.example.com/v1', 'components.schemas'],
+  ])('%s describes custom resources, and no reference leads nowhere', (path, place) =>
+    served(async ({ client }) => {
+      const { body } = await client.raw({ method: 'GET', path, headers: { accept: 'application/json' } });
+      const document = JSON.parse(Buffer.from(body).toString());
+      const schemas = place === 'definitions' ? document.definitions : document.components.schemas;
+      expect(schemas['com.example.stable.v1.CronTab'].properties.spec.required).toEqual(['cronSpec']);
+      expect(schemas['com.example.stable.v1.CronTabList']).toBeDefined();
+      const missing = new Set<string>();
+      JSON.stringify(document, (key, value: unknown) => {
+        const name = key === '$ref' && typeof value === 'string' ? value.split('/').at(-1) : undefined;
+        const isSchema = typeof value === 'string' && !value.includes('/parameters/');
+        if (name !== undefined && isSchema && schemas[name] === undefined) missing.add(name);
+        return value;
+      });
+      expect([...missing]).toEqual([]);
+    }));
+});

@@ -170,7 +170,7 @@ export class OpenApi {
       swagger: '2.0',
       info: INFO,
       paths: { ...commonPaths('v2'), ...this.#paths(definitions, writer, 'v2') },
-      definitions: writer.definitions([...this.#rootsOf(definitions), ...DOCUMENT_ROOTS]),
+      definitions: this.#schemasOf(definitions, writer, 'v2'),
       parameters: sharedParameters(),
       securityDefinitions: { BearerToken: BEARER_TOKEN },
       security: [{ BearerToken: [] }],
@@ -178,7 +178,8 @@ export class OpenApi {
   }
 
   #schemasOf(definitions: readonly ResourceDefinition[], writer: SchemaWriter, dialect: Dialect): object {
-    const builtin = writer.definitions(this.#rootsOf(definitions));
+    const roots = [...this.#rootsOf(definitions), ...(dialect === 'v2' ? DOCUMENT_ROOTS : [])];
+    const builtin = writer.definitions(roots);
     const custom = definitions.filter(({ isCustom }) => isCustom === true);
     if (custom.length === 0) return builtin;
     const schemas: Record<string, unknown> = { ...builtin };
