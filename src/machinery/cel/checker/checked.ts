@@ -1,3 +1,4 @@
+import type { CelIssue } from '../errors.ts';
 import type { FunctionDeclaration, Overload } from '../library/declaration.ts';
 import type { Expression } from '../syntax/ast.ts';
 import { type CelType, ERROR } from '../types/type.ts';
@@ -47,3 +48,14 @@ export class CheckedExpression {
     return this.#references.get(expression.id);
   }
 }
+
+export interface CheckerEnvironment {
+  readonly container: string;
+  readonly variables: ReadonlyMap<string, CelType>;
+  readonly functions: ReadonlyMap<string, FunctionDeclaration>;
+  readonly provider: TypeProvider;
+}
+
+export type CheckResult =
+  | { readonly ok: true; readonly checked: CheckedExpression }
+  | { readonly ok: false; readonly issues: readonly CelIssue[] };

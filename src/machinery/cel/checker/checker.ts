@@ -7,10 +7,10 @@ import {
   type ListExpression,
   type MapExpression,
   OPERATORS,
+  qualifiedName,
   type SelectExpression,
   type StructExpression,
 } from '../syntax/ast.ts';
-import { qualifiedName } from '../syntax/parser.ts';
 import { positionAt } from '../syntax/source.ts';
 import {
   BOOL,
@@ -31,19 +31,8 @@ import {
 import { mostGeneral, Substitutions } from '../types/unify.ts';
 import { typeOf } from '../values/type-of.ts';
 import { CelTypeValue } from '../values/value.ts';
-import { CheckedExpression, type Reference } from './checked.ts';
-import { candidateNames, type TypeProvider } from './type-provider.ts';
-
-export interface CheckerEnvironment {
-  readonly container: string;
-  readonly variables: ReadonlyMap<string, CelType>;
-  readonly functions: ReadonlyMap<string, FunctionDeclaration>;
-  readonly provider: TypeProvider;
-}
-
-export type CheckResult =
-  | { readonly ok: true; readonly checked: CheckedExpression }
-  | { readonly ok: false; readonly issues: readonly CelIssue[] };
+import { CheckedExpression, type CheckerEnvironment, type CheckResult, type Reference } from './checked.ts';
+import { candidateNames } from './type-provider.ts';
 
 /** Issues beyond this many are counted, not kept. */
 const ISSUES_MAX = 100;

@@ -16,7 +16,13 @@ import {
   TIMESTAMP,
 } from '../types/type.ts';
 import { escapeFieldName } from './escaping.ts';
-import { containerConversion, scalarConversion, schemaConcat, schemaEquality } from './schema-values.ts';
+import {
+  type ComparableNode,
+  containerConversion,
+  scalarConversion,
+  schemaConcat,
+  schemaEquality,
+} from './schema-values.ts';
 import { type StructuralSchema, withResourceFields } from './structural-schema.ts';
 
 /** The largest request, 3 MiB: what a schema does not limit cannot be larger than this. */
@@ -26,19 +32,13 @@ const DATE_LENGTH_MAX = 12;
 const DATE_TIME_LENGTH_MAX = 32;
 
 /** A schema as expressions see it. */
-export interface SchemaNode {
-  readonly schema: StructuralSchema;
-  readonly type: CelType;
+export interface SchemaNode extends ComparableNode {
   /** The most elements, entries or bytes a value can have; estimates of costs are computed from it. */
   readonly maxElements: number;
   /** The least bytes of a value as JSON. */
   readonly minBytes: number;
-  /** By the property's name. */
   readonly properties?: ReadonlyMap<string, SchemaNode>;
-  /** Of a list or a map. */
   readonly element?: SchemaNode;
-  /** Whether values within compare otherwise than as plain JSON. */
-  readonly hasOwnEquality: boolean;
 }
 
 /**

@@ -4,13 +4,26 @@ import { isPlainObject } from '../values/maps.ts';
 import { makeDouble } from '../values/numbers.ts';
 import { parseDuration, parseTimestamp } from '../values/time.ts';
 import { CelValue } from '../values/value.ts';
-import type { SchemaNode } from './schema-types.ts';
+import type { CelType } from '../types/type.ts';
+import type { StructuralSchema } from './structural-schema.ts';
 
 type Convert = (raw: unknown) => unknown;
 type List = readonly unknown[];
 
+/** What comparing needs to know of a part of a schema. */
+export interface ComparableNode {
+  readonly schema: StructuralSchema;
+  readonly type: CelType;
+  /** By the property's name. */
+  readonly properties?: ReadonlyMap<string, ComparableNode>;
+  /** Of a list or a map. */
+  readonly element?: ComparableNode;
+  /** Whether values within compare otherwise than as plain JSON. */
+  readonly hasOwnEquality: boolean;
+}
+
 /** How the JSON of a scalar becomes its CEL value; undefined where the JSON is the value. */
-export function scalarConversion(node: Pick<SchemaNode, 'schema'>): Convert | undefined {
+export function scalarConversion(node: Pick<ComparableNode, 'schema'>): Convert | undefined {
   const { type, format } = node.schema;
   if (type === 'number') return (raw) => (typeof raw === 'number' ? makeDouble(raw) : raw);
   if (type !== 'string') return undefined;
@@ -52,11 +65,11 @@ export function containerConversion(kind: 'list' | 'map', convert: Convert): Con
 }
 
 /** Equality as the schema has it: sets and maps in any order, formatted strings by what they mean. */
-export function schemaEquality(node: SchemaNode): (left: unknown, right: unknown) => boolean {
+export function schemaEquality(node: ComparableNode): (left: unknown, right: unknown) => boolean {
   return (left, right) => areEqual(node, left, right);
 }
 
-function areEqual(node: SchemaNode | undefined, left: unknown, right: unknown): boolean {
+function areEqual(node: ComparableNode | undefined, left: unknown, right: unknown): boolean {
   if (node === undefined || !node.hasOwnEquality) return isEqual(left, right);
   if (Array.isArray(left) && Array.isArray(right)) return areListsEqual(node, left, right);
   if (isPlainObject(left) && isPlainObject(right)) return areObjectsEqual(node, left, right);
@@ -64,12 +77,12 @@ function areEqual(node: SchemaNode | undefined, left: unknown, right: unknown): 
 }
 
 /** Values come converted or raw, depending on whether the expression has selected them itself. */
-function meaning({ type }: SchemaNode, value: unknown): unknown {
+function meaning({ type }: ComparableNode, value: unknown): unknown {
   return type.convert === undefined || value instanceof CelValue || value === null ? value : type.convert(value);
 }
 
 function areObjectsEqual(
-  node: SchemaNode,
+  node: ComparableNode,
   left: Readonly<Record<string, unknown>>,
   right: Readonly<Record<string, unknown>>,
 ): boolean {
@@ -81,7 +94,7 @@ function areObjectsEqual(
   });
 }
 
-function areListsEqual(node: SchemaNode, left: List, right: List): boolean {
+function areListsEqual(node: ComparableNode, left: List, right: List): boolean {
   if (left.length !== right.length) return false;
   const { element } = node;
   switch (node.schema['x-kubernetes-list-type']) {
@@ -100,7 +113,7 @@ function areListsEqual(node: SchemaNode, left: List, right: List): boolean {
 }
 
 /** `a + b` of lists that are sets or maps: the elements of b that a lacks come last, those it has replace a's. */
-export function schemaConcat(node: SchemaNode): ((left: List, right: List) => unknown[]) | undefined {
+export function schemaConcat(node: ComparableNode): ((left: List, right: List) => unknown[]) | undefined {
   const listType = node.schema['x-kubernetes-list-type'];
   if (listType === 'set') {
     return (left, right) => {
@@ -122,7 +135,7 @@ export function schemaConcat(node: SchemaNode): ((left: List, right: List) => un
   };
 }
 
-function mapKey({ schema }: SchemaNode, item: unknown): string {
+function mapKey({ schema }: ComparableNode, item: unknown): string {
   const keys = schema['x-kubernetes-list-map-keys'] ?? [];
   return JSON.stringify(keys.map((key) => (isPlainObject(item) && Object.hasOwn(item, key) ? item[key] : null)));
 }

@@ -120,3 +120,14 @@ export function isBind(comprehension: ComprehensionExpression): boolean {
     accumulator !== ACCUMULATOR
   );
 }
+
+/** `a.b.c` where the expression is nothing but names. */
+export function qualifiedName(expression: Expression): string | undefined {
+  const fields: string[] = [];
+  let node = expression;
+  while (node.type === 'select' && !node.isTest) {
+    fields.push(node.field);
+    node = node.operand;
+  }
+  return node.type === 'ident' ? [node.name, ...fields.reverse()].join('.') : undefined;
+}

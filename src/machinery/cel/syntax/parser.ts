@@ -1,10 +1,12 @@
 import { type CelIssue } from '../errors.ts';
 import { CelUint } from '../values/value.ts';
 import type { Expression, MapEntry, StructField } from './ast.ts';
-import { OPERATORS } from './ast.ts';
-import { type Token, tokenize } from './lexer.ts';
+import { OPERATORS, qualifiedName } from './ast.ts';
+import { RESERVED, KEYWORDS, RELATIONS, SUMS, PRODUCTS, EXPRESSION_START } from './grammar.ts';
+import type { Token } from './lexer.ts';
 import { type MacroTable, NodeFactory } from './node-factory.ts';
-import { codePointCount, positionAt } from './source.ts';
+import { codePointCount } from './source.ts';
+import { ParseStop, TokenReader } from './token-reader.ts';
 import { unescapeBytes, unescapeString } from './unescape.ts';
 
 export interface ParserOptions {
@@ -20,36 +22,8 @@ export type ParseResult =
 /** The largest source in code points, and how deep one rule of the grammar may nest; both as cel-go's defaults. */
 export const SOURCE_LENGTH_MAX = 100_000;
 export const DEPTH_MAX = 250;
-const ISSUES_MAX = 100;
-
-const RESERVED: ReadonlySet<string> = new Set(
-  'as break const continue else false for function if import in let loop package namespace null return true var void while'.split(
-    ' ',
-  ),
-);
-
-/** Words that are tokens of their own and therefore no identifiers, not even as field names. */
-const KEYWORDS: ReadonlySet<string> = new Set(['in', 'true', 'false', 'null']);
-
-const RELATIONS: Readonly<Record<string, string>> = {
-  '<': '_<_',
-  '<=': '_<=_',
-  '>=': '_>=_',
-  '>': '_>_',
-  '==': OPERATORS.equals,
-  '!=': OPERATORS.notEquals,
-  in: OPERATORS.in,
-};
-const SUMS: Readonly<Record<string, string>> = { '+': OPERATORS.add, '-': '_-_' };
-const PRODUCTS: Readonly<Record<string, string>> = { '*': '_*_', '/': '_/_', '%': '_%_' };
-
-const EXPRESSION_START =
-  "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
 
 type Rule = 'expression' | 'relation' | 'calculation' | 'member';
-
-/** Ends the parse after an error has been reported. */
-class ParseStop extends Error {}
 
 /** Parses an expression and expands its macros. Never throws for a bad source. */
 export function parseExpression(source: string, options: ParserOptions): ParseResult {
@@ -62,101 +36,43 @@ export function parseExpression(source: string, options: ParserOptions): ParseRe
 }
 
 class Parser {
-  readonly #source: string;
   readonly #options: ParserOptions;
-  readonly #tokens: readonly Token[];
-  readonly #issues: CelIssue[] = [];
+  readonly #reader: TokenReader;
   readonly #nodes = new NodeFactory();
   readonly #depths: Record<Rule, number> = { expression: 0, relation: 0, calculation: 0, member: 0 };
-  #index = 0;
 
   constructor(source: string, options: ParserOptions) {
-    this.#source = source;
     this.#options = options;
-    const { tokens, errors } = tokenize(source);
-    this.#tokens = tokens;
-    for (const error of errors.slice(0, ISSUES_MAX)) this.#report(error.offset, error.message);
+    this.#reader = new TokenReader(source);
   }
 
   parse(): ParseResult {
     let expression: Expression | undefined;
     try {
       expression = this.#expression();
-      if (this.#token.type !== 'end') this.#unexpectedTail();
+      this.#reader.expectEnd();
     } catch (error) {
       if (!(error instanceof ParseStop)) throw error;
     }
-    if (expression === undefined || this.#issues.length > 0) return { ok: false, issues: this.#issues };
+    if (expression === undefined || this.#reader.issues.length > 0) return { ok: false, issues: this.#reader.issues };
     return { ok: true, expression, nodeCount: this.#nodes.count };
-  }
-
-  get #token(): Token {
-    return this.#peek(0);
-  }
-
-  #peek(ahead: number): Token {
-    const last = this.#tokens.length - 1;
-    // The list always ends with the `end` token.
-    return this.#tokens[Math.min(this.#index + ahead, last)] as Token;
-  }
-
-  #isAt(text: string): boolean {
-    const token = this.#token;
-    return token.text === text && (token.type === 'operator' || token.type === 'identifier');
-  }
-
-  #take(text: string): Token | undefined {
-    if (!this.#isAt(text)) return undefined;
-    const token = this.#token;
-    this.#index++;
-    return token;
-  }
-
-  #expect(text: string, alternatives = `'${text}'`): Token {
-    const taken = this.#take(text);
-    if (taken !== undefined) return taken;
-    const { offset, text: found, type } = this.#token;
-    if (this.#peek(1).text === text) {
-      this.#report(offset, `Syntax error: extraneous input '${found}' expecting ${alternatives}`);
-      this.#index += 2;
-      return this.#peek(-1);
-    }
-    if (type === 'end' && alternatives === `'${text}'`) return this.#stop(offset, `missing '${text}' at '<EOF>'`);
-    return this.#stop(offset, `mismatched input '${found}' expecting ${alternatives}`);
-  }
-
-  #report(offset: number, message: string): void {
-    if (this.#issues.length >= ISSUES_MAX) throw new ParseStop();
-    this.#issues.push({ type: 'syntax', message, ...positionAt(this.#source, offset) });
-  }
-
-  #stop(offset: number, message: string): never {
-    this.#report(offset, `Syntax error: ${message}`);
-    throw new ParseStop();
-  }
-
-  #unexpectedTail(): void {
-    const { offset, text } = this.#token;
-    const kind = this.#peek(1).type === 'end' ? 'extraneous' : 'mismatched';
-    this.#report(offset, `Syntax error: ${kind} input '${text}' expecting <EOF>`);
   }
 
   #enter(rule: Rule): void {
     this.#depths[rule]++;
     if (this.#depths[rule] <= DEPTH_MAX) return;
     const message = `expression recursion limit exceeded: ${DEPTH_MAX}`;
-    this.#issues.push({ type: 'syntax', message, line: -1, column: -1 });
-    throw new ParseStop();
+    this.#reader.stopWithoutPlace(message);
   }
 
   #expression(): Expression {
     this.#enter('expression');
     const condition = this.#logical('||', OPERATORS.or, () => this.#and());
-    const question = this.#take('?');
+    const question = this.#reader.take('?');
     let result = condition;
     if (question !== undefined) {
       const ifTrue = this.#logical('||', OPERATORS.or, () => this.#and());
-      this.#expect(':');
+      this.#reader.expect(':');
       const ifFalse = this.#expression();
       result = this.#nodes.call(question.offset, OPERATORS.conditional, [condition, ifTrue, ifFalse]);
     }
@@ -172,7 +88,7 @@ class Parser {
   #logical(operator: string, name: string, term: () => Expression): Expression {
     const terms = [term()];
     const offsets: number[] = [];
-    for (let token = this.#take(operator); token !== undefined; token = this.#take(operator)) {
+    for (let token = this.#reader.take(operator); token !== undefined; token = this.#reader.take(operator)) {
       offsets.push(token.offset);
       terms.push(term());
     }
@@ -202,11 +118,11 @@ class Parser {
     if (operators !== PRODUCTS) this.#enter(rule);
     let left = operand();
     for (;;) {
-      const token = this.#token;
+      const token = this.#reader.token;
       const isOperator = token.type === 'operator' || token.text === 'in';
       const name = isOperator && Object.hasOwn(operators, token.text) ? operators[token.text] : undefined;
       if (name === undefined || token.type === 'string') break;
-      this.#index++;
+      this.#reader.advance();
       this.#enter(rule);
       left = this.#nodes.call(token.offset, name, [left, operand()]);
     }
@@ -215,19 +131,19 @@ class Parser {
   }
 
   #unary(): Expression {
-    const first = this.#token;
+    const first = this.#reader.token;
     const isSign = first.text === '-' || first.text === '!';
     if (first.type !== 'operator' || !isSign || this.#isSignedLiteral()) return this.#member();
     let count = 0;
-    while (this.#take(first.text) !== undefined) count++;
+    while (this.#reader.take(first.text) !== undefined) count++;
     const operand = this.#member();
     if (count % 2 === 0) return operand;
     return this.#nodes.call(first.offset, first.text === '-' ? OPERATORS.negate : OPERATORS.not, [operand]);
   }
 
   #isSignedLiteral(): boolean {
-    const next = this.#peek(1).type;
-    return this.#isAt('-') && (next === 'int' || next === 'double');
+    const next = this.#reader.peek(1).type;
+    return this.#reader.isAt('-') && (next === 'int' || next === 'double');
   }
 
   #member(): Expression {
@@ -236,9 +152,9 @@ class Parser {
     let operand = this.#primary();
     for (;;) {
       const name = qualifiedName(operand);
-      if (name !== undefined && this.#isAt('{')) operand = this.#struct(name);
-      else if (this.#isAt('.')) operand = this.#selection(operand);
-      else if (this.#isAt('[')) operand = this.#indexing(operand);
+      if (name !== undefined && this.#reader.isAt('{')) operand = this.#struct(name);
+      else if (this.#reader.isAt('.')) operand = this.#selection(operand);
+      else if (this.#reader.isAt('[')) operand = this.#indexing(operand);
       else break;
       this.#enter('member');
     }
@@ -247,43 +163,44 @@ class Parser {
   }
 
   #selection(operand: Expression): Expression {
-    const dot = this.#expect('.');
-    const isOptional = this.#take('?') !== undefined;
-    const name = this.#token;
+    const dot = this.#reader.expect('.');
+    const isOptional = this.#reader.take('?') !== undefined;
+    const name = this.#reader.token;
     if (!isIdentifier(name) && name.type !== 'escapedIdentifier') {
-      if (KEYWORDS.has(name.text)) this.#stop(name.offset, `mismatched input '${name.text}' expecting IDENTIFIER`);
-      this.#stop(name.offset, `no viable alternative at input '${dot.text}${name.text}'`);
+      if (KEYWORDS.has(name.text))
+        this.#reader.stop(name.offset, `mismatched input '${name.text}' expecting IDENTIFIER`);
+      this.#reader.stop(name.offset, `no viable alternative at input '${dot.text}${name.text}'`);
     }
-    this.#index++;
+    this.#reader.advance();
     const field = name.type === 'escapedIdentifier' ? name.text.slice(1, -1) : name.text;
     if (isOptional) {
-      if (!this.#options.optionalSyntax) this.#report(dot.offset, "unsupported syntax '.?'");
+      if (!this.#options.optionalSyntax) this.#reader.report(dot.offset, "unsupported syntax '.?'");
       const literal = this.#nodes.literal(name.offset, field);
       return this.#nodes.call(dot.offset, OPERATORS.optionalSelect, [operand, literal]);
     }
-    if (name.type === 'identifier' && this.#isAt('(')) {
-      const offset = this.#token.offset;
+    if (name.type === 'identifier' && this.#reader.isAt('(')) {
+      const offset = this.#reader.token.offset;
       return this.#callOrMacro(offset, { name: field, target: operand, args: this.#arguments() });
     }
     return this.#nodes.select(dot.offset, operand, field);
   }
 
   #indexing(operand: Expression): Expression {
-    const { offset } = this.#expect('[');
-    const isOptional = this.#take('?') !== undefined;
-    if (isOptional && !this.#options.optionalSyntax) this.#report(offset, "unsupported syntax '[?'");
+    const { offset } = this.#reader.expect('[');
+    const isOptional = this.#reader.take('?') !== undefined;
+    if (isOptional && !this.#options.optionalSyntax) this.#reader.report(offset, "unsupported syntax '[?'");
     const index = this.#expression();
-    this.#expect(']');
+    this.#reader.expect(']');
     return this.#nodes.call(offset, isOptional ? OPERATORS.optionalIndex : OPERATORS.index, [operand, index]);
   }
 
   #arguments(): Expression[] {
-    this.#expect('(');
+    this.#reader.expect('(');
     const args: Expression[] = [];
-    if (this.#take(')') !== undefined) return args;
+    if (this.#reader.take(')') !== undefined) return args;
     do args.push(this.#expression());
-    while (this.#take(',') !== undefined);
-    this.#expect(')', "{')', ','}");
+    while (this.#reader.take(',') !== undefined);
+    this.#reader.expect(')', "{')', ','}");
     return args;
   }
 
@@ -294,7 +211,7 @@ class Parser {
     if (macroAny !== undefined) {
       const expanded = macroAny({ nodes: this.#nodes, offset, target: call.target, args: call.args });
       if (expanded !== undefined && 'error' in expanded) {
-        this.#report(expanded.offset, expanded.error);
+        this.#reader.report(expanded.offset, expanded.error);
         return this.#nodes.literal(offset, null);
       }
       if (expanded !== undefined) return expanded;
@@ -303,9 +220,9 @@ class Parser {
   }
 
   #primary(): Expression {
-    const token = this.#token;
+    const token = this.#reader.token;
     if (token.type === 'operator') return this.#operatorPrimary(token);
-    this.#index++;
+    this.#reader.advance();
     switch (token.type) {
       case 'identifier':
         return this.#identifier(token, '');
@@ -320,17 +237,17 @@ class Parser {
         return this.#text(token, unescapeBytes(token.text.slice(1)));
       case 'escapedIdentifier':
       case 'end':
-        this.#index--;
+        this.#reader.back();
         return this.#unexpected(token);
     }
   }
 
   #operatorPrimary(token: Token): Expression {
-    this.#index++;
+    this.#reader.advance();
     switch (token.text) {
       case '(': {
         const inner = this.#expression();
-        this.#expect(')');
+        this.#reader.expect(')');
         return inner;
       }
       case '[':
@@ -338,33 +255,34 @@ class Parser {
       case '{':
         return this.#map(token.offset);
       case '-':
-        if (this.#token.type !== 'int' && this.#token.type !== 'double') {
-          this.#index--;
+        if (this.#reader.token.type !== 'int' && this.#reader.token.type !== 'double') {
+          this.#reader.back();
           return this.#unexpected(token);
         }
-        this.#index++;
-        return this.#number(this.#peek(-1), '-', token.offset);
+        this.#reader.advance();
+        return this.#number(this.#reader.peek(-1), '-', token.offset);
       case '.': {
-        const name = this.#token;
-        if (!isIdentifier(name)) return this.#stop(name.offset, `no viable alternative at input '.${name.text}'`);
-        this.#index++;
+        const name = this.#reader.token;
+        if (!isIdentifier(name))
+          return this.#reader.stop(name.offset, `no viable alternative at input '.${name.text}'`);
+        this.#reader.advance();
         return this.#identifier(name, '.');
       }
       default:
-        this.#index--;
+        this.#reader.back();
         return this.#unexpected(token);
     }
   }
 
   /** A token where an expression should begin; one such token before a good one is passed over. */
   #unexpected(token: Token): Expression {
-    const next = this.#peek(1);
+    const next = this.#reader.peek(1);
     const nextStarts = next.type !== 'end' && (next.type !== 'operator' || '([{.-!'.includes(next.text));
     if (token.type === 'end' || !nextStarts) {
-      return this.#stop(token.offset, `mismatched input '${token.text}' expecting ${EXPRESSION_START}`);
+      return this.#reader.stop(token.offset, `mismatched input '${token.text}' expecting ${EXPRESSION_START}`);
     }
-    this.#report(token.offset, `Syntax error: extraneous input '${token.text}' expecting ${EXPRESSION_START}`);
-    this.#index++;
+    this.#reader.report(token.offset, `Syntax error: extraneous input '${token.text}' expecting ${EXPRESSION_START}`);
+    this.#reader.advance();
     return this.#member();
   }
 
@@ -374,96 +292,99 @@ class Parser {
     if (dot === '' && text === 'false') return this.#nodes.literal(offset, false);
     if (dot === '' && text === 'null') return this.#nodes.literal(offset, null);
     if (text === 'in') {
-      this.#index--;
+      this.#reader.back();
       return this.#unexpected(token);
     }
-    if (RESERVED.has(text) && !this.#isStructNameAhead()) this.#report(offset, `reserved identifier: ${text}`);
-    if (!this.#isAt('(')) return this.#nodes.ident(offset, dot + text);
-    const open = this.#token.offset;
+    if (RESERVED.has(text) && !this.#isStructNameAhead()) this.#reader.report(offset, `reserved identifier: ${text}`);
+    if (!this.#reader.isAt('(')) return this.#nodes.ident(offset, dot + text);
+    const open = this.#reader.token.offset;
     return this.#callOrMacro(open, { name: dot + text, args: this.#arguments() });
   }
 
   /** Reserved words may be part of a message's name. */
   #isStructNameAhead(): boolean {
     let ahead = 0;
-    while (this.#peek(ahead).text === '.' && isIdentifier(this.#peek(ahead + 1))) ahead += 2;
-    const token = this.#peek(ahead);
+    while (this.#reader.peek(ahead).text === '.' && isIdentifier(this.#reader.peek(ahead + 1))) ahead += 2;
+    const token = this.#reader.peek(ahead);
     return token.type === 'operator' && token.text === '{';
   }
 
   #number(token: Token, sign: string, offset = token.offset): Expression {
     if (token.type === 'double') {
       const value = Number(sign + token.text);
-      if (!Number.isFinite(value)) this.#report(offset, 'invalid double literal');
+      if (!Number.isFinite(value)) this.#reader.report(offset, 'invalid double literal');
       return this.#nodes.double(offset, value);
     }
     const magnitude = BigInt(token.text);
     const value = sign === '-' ? -magnitude : magnitude;
-    if (BigInt.asIntN(64, value) !== value) this.#report(offset, 'invalid int literal');
+    if (BigInt.asIntN(64, value) !== value) this.#reader.report(offset, 'invalid int literal');
     return this.#nodes.int(offset, value);
   }
 
   #uint(token: Token): Expression {
     const value = BigInt(token.text.slice(0, -1));
-    if (BigInt.asUintN(64, value) !== value) this.#report(token.offset, 'invalid uint literal');
+    if (BigInt.asUintN(64, value) !== value) this.#reader.report(token.offset, 'invalid uint literal');
     return this.#nodes.literal(token.offset, new CelUint(BigInt.asUintN(64, value)));
   }
 
   #text(token: Token, value: string | Uint8Array | undefined): Expression {
-    if (value === undefined) this.#report(token.offset, 'invalid unicode code point');
+    if (value === undefined) this.#reader.report(token.offset, 'invalid unicode code point');
     return this.#nodes.literal(token.offset, value ?? '');
   }
 
   #list(offset: number): Expression {
     const elements: Expression[] = [];
     const optionals = new Set<number>();
-    while (!this.#isAt(']') && !(this.#isAt(',') && elements.length === 0 && this.#peek(1).text === ']')) {
+    while (
+      !this.#reader.isAt(']') &&
+      !(this.#reader.isAt(',') && elements.length === 0 && this.#reader.peek(1).text === ']')
+    ) {
       if (this.#optionalMark()) optionals.add(elements.length);
       elements.push(this.#expression());
-      if (!this.#isAt(',')) break;
-      this.#index++;
+      if (!this.#reader.isAt(',')) break;
+      this.#reader.advance();
     }
-    if (elements.length === 0) this.#take(',');
-    this.#expect(']', "{',', ']'}");
+    if (elements.length === 0) this.#reader.take(',');
+    this.#reader.expect(']', "{',', ']'}");
     return this.#nodes.list(offset, elements, optionals);
   }
 
   #optionalMark(): boolean {
-    const mark = this.#take('?');
-    if (mark !== undefined && !this.#options.optionalSyntax) this.#report(mark.offset, "unsupported syntax '?'");
+    const mark = this.#reader.take('?');
+    if (mark !== undefined && !this.#options.optionalSyntax) this.#reader.report(mark.offset, "unsupported syntax '?'");
     return mark !== undefined;
   }
 
   #map(offset: number): Expression {
     const entries: MapEntry[] = [];
-    if (this.#isAt(',') && this.#peek(1).text === '}') this.#index++;
-    while (!this.#isAt('}')) {
+    if (this.#reader.isAt(',') && this.#reader.peek(1).text === '}') this.#reader.advance();
+    while (!this.#reader.isAt('}')) {
       const isOptional = this.#optionalMark();
       const key = this.#expression();
-      const colon = this.#expect(':');
+      const colon = this.#reader.expect(':');
       entries.push({ id: this.#nodes.nextId(), offset: colon.offset, key, value: this.#expression(), isOptional });
-      if (this.#take(',') === undefined) break;
+      if (this.#reader.take(',') === undefined) break;
     }
-    this.#expect('}', "{',', '}'}");
+    this.#reader.expect('}', "{',', '}'}");
     return this.#nodes.map(offset, entries);
   }
 
   #struct(name: string): Expression {
-    const { offset } = this.#expect('{');
+    const { offset } = this.#reader.expect('{');
     const fields: StructField[] = [];
-    if (this.#isAt(',') && this.#peek(1).text === '}') this.#index++;
-    while (!this.#isAt('}')) {
+    if (this.#reader.isAt(',') && this.#reader.peek(1).text === '}') this.#reader.advance();
+    while (!this.#reader.isAt('}')) {
       const isOptional = this.#optionalMark();
-      const token = this.#token;
+      const token = this.#reader.token;
       if (!isIdentifier(token) && token.type !== 'escapedIdentifier') {
-        this.#stop(
+        this.#reader.stop(
           token.offset,
           `mismatched input '${token.text}' expecting {'}', ',', '?', IDENTIFIER, ESC_IDENTIFIER}`,
         );
       }
-      this.#index++;
+      this.#reader.advance();
       const field = token.type === 'escapedIdentifier' ? token.text.slice(1, -1) : token.text;
-      const colon = this.#expect(':');
+      const colon = this.#reader.expect(':');
       fields.push({
         id: this.#nodes.nextId(),
         offset: colon.offset,
@@ -471,24 +392,13 @@ class Parser {
         value: this.#expression(),
         isOptional,
       });
-      if (this.#take(',') === undefined) break;
+      if (this.#reader.take(',') === undefined) break;
     }
-    this.#expect('}', "{',', '}'}");
+    this.#reader.expect('}', "{',', '}'}");
     return this.#nodes.struct(offset, name, fields);
   }
 }
 
 function isIdentifier(token: Token): boolean {
   return token.type === 'identifier' && !KEYWORDS.has(token.text);
-}
-
-/** `a.b.c` where the expression is nothing but names. */
-export function qualifiedName(expression: Expression): string | undefined {
-  const fields: string[] = [];
-  let node = expression;
-  while (node.type === 'select' && !node.isTest) {
-    fields.push(node.field);
-    node = node.operand;
-  }
-  return node.type === 'ident' ? [node.name, ...fields.reverse()].join('.') : undefined;
 }
