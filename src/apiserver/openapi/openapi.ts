@@ -178,7 +178,8 @@ export class OpenApi {
   }
 
   #schemasOf(definitions: readonly ResourceDefinition[], writer: SchemaWriter, dialect: Dialect): object {
-    const roots = [...this.#rootsOf(definitions), ...(dialect === 'v2' ? DOCUMENT_ROOTS : [])];
+    const documentRoots = dialect === 'v2' ? DOCUMENT_ROOTS : [];
+    const roots = new Set([...this.#rootsOf(definitions), ...documentRoots, ...writer.referenced]);
     const builtin = writer.definitions(roots);
     const custom = definitions.filter(({ isCustom }) => isCustom === true);
     if (custom.length === 0) return builtin;

@@ -50,6 +50,7 @@ export class SchemaWriter {
   readonly #schemas: SchemaSet;
   readonly #descriptions: Descriptions;
   readonly #dialect: Dialect;
+  readonly #referenced = new Set<string>();
 
   constructor(options: { schemas: SchemaSet; descriptions: Descriptions; dialect: Dialect }) {
     this.#schemas = options.schemas;
@@ -57,7 +58,13 @@ export class SchemaWriter {
     this.#dialect = options.dialect;
   }
 
+  /** Names that paths referred to: a document must define them. */
+  get referenced(): Iterable<string> {
+    return this.#referenced;
+  }
+
   reference(name: string): Json {
+    this.#referenced.add(name);
     return { $ref: this.#dialect === 'v3' ? `#/components/schemas/${name}` : `#/definitions/${name}` };
   }
 

@@ -105,16 +105,18 @@ async function exerciseStatus(
 
 export async function expectInDiscovery(api: Api, kind: Kind<JsonObject>): Promise<void> {
   const [group = '', version = ''] = kind.groupVersion.split('/');
+  if (version === '') return expectResource(api, `/api/${group}`, kind);
   const { groups } = await api.call<{ groups: { name: string; versions: { version: string }[] }[] }>('GET', '/apis');
   const found = groups.find(({ name }) => name === group);
   expect(
     found?.versions.map((entry) => entry.version),
     group,
   ).toContain(version);
-  const { resources } = await api.call<{ resources: { name: string; kind: string }[] }>(
-    'GET',
-    `/apis/${kind.groupVersion}`,
-  );
+  await expectResource(api, `/apis/${kind.groupVersion}`, kind);
+}
+
+async function expectResource(api: Api, path: string, kind: Kind<JsonObject>): Promise<void> {
+  const { resources } = await api.call<{ resources: { name: string; kind: string }[] }>('GET', path);
   expect(resources).toEqual(
     expect.arrayContaining([expect.objectContaining({ name: kind.resource, kind: kind.kind })]),
   );
