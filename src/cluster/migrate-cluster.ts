@@ -64,7 +64,7 @@ export async function migrateCluster(
   // A server of another process would hold the lock of the folder; a copy that is not finished never lies there.
   rmSync(`${directory.store}.new`, { recursive: true, force: true });
   const stores = await openBoth(openEtcd(etcd, deps), openLmdb(`${directory.store}.new`, deps));
-  const result = await between(stores, deps);
+  const result = await between(stores, deps, () => refuseLiveServers(stores.source));
   replaceFolder(directory.store);
   noteChoice(directory, { type: 'lmdb' });
   return result;
@@ -86,8 +86,13 @@ async function openBoth(source: Promise<Store>, target: Promise<Store>): Promise
   throw first.status === 'rejected' ? first.reason : second.status === 'rejected' ? second.reason : undefined;
 }
 
-async function between({ source, target }: Stores, deps: MigrateDeps): Promise<MigrationResult> {
+async function between(
+  { source, target }: Stores,
+  deps: MigrateDeps,
+  check: () => Promise<void> = () => Promise.resolve(),
+): Promise<MigrationResult> {
   try {
+    await check();
     return await migrateStore(
       { source, target },
       {
@@ -99,6 +104,15 @@ async function between({ source, target }: Stores, deps: MigrateDeps): Promise<M
   } finally {
     await Promise.allSettled([source.close(), target.close()]);
   }
+}
+
+async function refuseLiveServers(source: Store): Promise<void> {
+  const { items } = await source.list({ prefix: SERVER_LEASES });
+  if (items.length === 0) return;
+  const addresses = items.map(({ key }) => key.slice(SERVER_LEASES.length)).join(', ');
+  throw new MigrationError(
+    `API servers at ${addresses} use etcd: stop all of them first (one that was killed is forgotten after 15 seconds)`,
+  );
 }
 
 function openLmdb(path: string, { clock }: MigrateDeps): Promise<Store> {

@@ -132,6 +132,8 @@ describe.skipIf(missing !== undefined)(`two tiphys servers on one etcd, with kub
   });
 
   test('after a clean stop the objects move to the data directory and back to a second etcd', async () => {
+    const busy = await runTiphys('store', 'migrate', '--data-dir', second.dataDir, '--from', 'etcd', '--to', 'lmdb');
+    expect(busy.stderr).toContain('API servers at 127.0.0.2 use etcd');
     await stopped(second, 'SIGTERM');
     const before = Number(await revisionOf(etcd));
     rmSync(join(second.dataDir, 'store'), { recursive: true, force: true });
