@@ -1,14 +1,18 @@
 import { parseAllDocuments, stringify, type Tags } from 'yaml';
 import { decodeJson } from './json.ts';
 import { JsonError } from './json-errors.ts';
+import { yamlFailure } from './yaml-problems.ts';
 
 /** A text is no YAML, or repeats a key. */
 export class YamlError extends Error {
   readonly code = 'YAML';
+  /** What Go's YAML parser says: `yaml: line 3: …`; the message has upstream's words for the conversion before it. */
+  readonly problem: string;
 
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(problem: string, options?: ErrorOptions) {
+    super(`error converting YAML to JSON: ${problem}`, options);
     this.name = 'YamlError';
+    this.problem = problem;
   }
 }
 
@@ -30,12 +34,23 @@ export function decodeYaml(text: string, options: { uniqueKeys?: boolean } = {})
   const values: unknown[] = [];
   for (const document of documents) {
     const [error] = document.errors;
-    if (error !== undefined)
-      throw new YamlError(`error converting YAML to JSON: yaml: ${error.message}`, { cause: error });
+    if (error !== undefined) throw new YamlError(yamlFailure(error), { cause: error });
     const value: unknown = document.toJS({ maxAliasCount: ALIASES_MAX });
     if (value !== null && value !== undefined) values.push(toJsonValue(value));
   }
   return values;
+}
+
+/** A document of this many tokens holds the event loop for some seconds; people's are a tenth of it at most. */
+const TOKENS_MAX = 100_000;
+const TOKEN_MARKS = new Set(Array.from('[]{},:?-&*!\n', (mark) => mark.charCodeAt(0)));
+
+/** Refuses a text from a client whose parse would take too long. JSON is not asked: it is read a hundred times faster. */
+export function checkYamlSize(text: string): void {
+  if (text.length < TOKENS_MAX) return;
+  let tokens = 0;
+  for (let index = 0; index < text.length; index += 1) if (TOKEN_MARKS.has(text.charCodeAt(index))) tokens += 1;
+  if (tokens > TOKENS_MAX) throw new YamlError(`yaml: the document has more than ${TOKENS_MAX} tokens`);
 }
 
 /** Encodes a JSON value as Kubernetes' tools print it: keys sorted, lists not indented. */

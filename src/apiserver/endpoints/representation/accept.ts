@@ -9,8 +9,21 @@ export interface MediaRange {
 /** Headers are bounded by the transport; clauses beyond this many are not looked at. */
 const RANGES_MAX = 64;
 
+/** A client sends the same few headers over and over; others are parsed again. */
+const KNOWN_MAX = 200;
+const known = new Map<string, readonly MediaRange[]>();
+
 /** The clauses of an `Accept` header, best first: by quality, then the more exact ones, then as they stand. */
-export function parseAccept(header: string): MediaRange[] {
+export function parseAccept(header: string): readonly MediaRange[] {
+  let ranges = known.get(header);
+  if (ranges === undefined) {
+    ranges = parse(header);
+    if (known.size < KNOWN_MAX && header.length < 1000) known.set(header, ranges);
+  }
+  return ranges;
+}
+
+function parse(header: string): MediaRange[] {
   const ranges = header.split(',', RANGES_MAX).map(parseRange);
   return ranges
     .filter(({ type, quality }) => type !== '' && quality > 0)

@@ -341,6 +341,12 @@ describe('bodies', () => {
       `the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; json parse error: unexpected end of JSON input ({"kind":"ConfigMap","apiVersio ...)`,
     ],
     [
+      'YAML that is none',
+      'application/yaml',
+      'a: 1\nb: c: d\n',
+      'the object provided is unrecognized (must be of type ConfigMap): yaml: line 2: mapping values are not allowed in this context (613a20310a623a20633a20640a)',
+    ],
+    [
       'protobuf that is none',
       PROTOBUF,
       'xyz',
@@ -422,6 +428,8 @@ describe('bodies', () => {
     ['JSON', 'application/json', `${'['.repeat(20_000)}`],
     ['YAML', 'application/yaml', `${'['.repeat(20_000)}`],
     ['CBOR', 'application/cbor', Buffer.alloc(20_000, 0x81)],
+    ['YAML of the largest size', 'application/yaml', '['.repeat(3_000_000)],
+    ['YAML of keys in keys', 'application/yaml', '? '.repeat(5_000)],
   ])('%s that is nested without end is a 400', async (_name, type, body) => {
     expect((await post(type, body)).status).toBe(400);
   });

@@ -12,6 +12,9 @@ const FORMS_BYTES_MAX = 64 * 1024 * 1024;
 /** What a kept form costs beyond its bytes: key, map entry, buffer. */
 const OVERHEAD_BYTES = 250;
 
+/** What stays and what goes are mixed in time, so a slab is only a few objects. */
+const SLAB_BYTES = 16 * 1024;
+
 interface Kept {
   /** The object's key; a revision of a store that others write to may have several. */
   readonly key: string;
@@ -34,7 +37,7 @@ export class Forms {
   readonly bytesMax: number;
   readonly #protobuf: ProtobufForms | undefined;
   readonly #servesCbor: boolean;
-  readonly #slab = new ByteSlab();
+  readonly #slab = new ByteSlab({ slabBytes: SLAB_BYTES });
   readonly #kept: ByteLru<string, Kept>;
   readonly #encodings = new WeakMap<ResourceDefinition, readonly Encoding[]>();
   readonly #ids = new WeakMap<ResourceDefinition, number>();

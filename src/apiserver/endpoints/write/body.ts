@@ -1,5 +1,6 @@
 import { decodeJson } from '#machinery/codec/json.ts';
-import { decodeYaml } from '#machinery/codec/yaml.ts';
+import { JsonError } from '#machinery/codec/json-errors.ts';
+import { checkYamlSize, decodeYaml, YamlError } from '#machinery/codec/yaml.ts';
 import { duplicateKeys } from '#machinery/codec/yaml-duplicates.ts';
 import { badRequest, unsupportedMediaType } from '#machinery/errors/status-error.ts';
 import { apiVersionOf, type Fields, type KubeObject } from '#machinery/meta/types.ts';
@@ -37,7 +38,9 @@ export function decodeBody(bytes: Uint8Array, options: { encoding: 'json' | 'yam
     return decodeYamlBody(text());
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    const problem = options.encoding === 'json' ? `couldn't get version/kind; json parse error: ${reason}` : reason;
+    // Upstream's server converts YAML by a function that does not say so.
+    const problem =
+      error instanceof YamlError ? error.problem : `couldn't get version/kind; json parse error: ${reason}`;
     throw unrecognized(bytes, { mustBe: options.mustBe, problem });
   }
 }
@@ -56,9 +59,23 @@ function summary(bytes: Uint8Array): string {
 }
 
 function decodeYamlBody(text: string): RawBody {
+  const json = /^\s*\{/.test(text) ? cleanJson(text) : undefined;
+  if (json !== undefined) return json;
+  checkYamlSize(text);
   const [value = null] = decodeYaml(text, { uniqueKeys: false });
   const lines = duplicateKeys(text);
   return { value, duplicates: [], ...(lines.length === 0 ? {} : { yamlProblem: yamlProblem(lines) }) };
+}
+
+/** JSON without keys that stand twice: the lines of those only the YAML parser knows. */
+function cleanJson(text: string): RawBody | undefined {
+  try {
+    const body = decodeJson(Buffer.from(text));
+    return body.duplicates.length === 0 ? body : undefined;
+  } catch (error) {
+    if (error instanceof JsonError) return undefined;
+    throw error;
+  }
 }
 
 function bodyEncoding({ request }: RequestContext, encodings: readonly Encoding[]): 'json' | 'yaml' {
