@@ -6,6 +6,10 @@ export class OptionError extends Error {
   override readonly name = 'OptionError';
 }
 
+const byName: readonly (readonly [string, FeatureSpec])[] = [...KNOWN_FEATURES].toSorted(([a], [b]) =>
+  a < b ? -1 : 1,
+);
+
 export interface FeatureState {
   readonly name: string;
   readonly stage: Stage;
@@ -29,9 +33,7 @@ export class FeatureGates {
 
   /** Every gate by name, for `/metrics` (`kubernetes_feature_enabled`), `/flagz` and help. */
   list(): FeatureState[] {
-    return [...KNOWN_FEATURES]
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, spec]) => ({ name, stage: spec.stage, isEnabled: this.#stateOf(name, spec) }));
+    return byName.map(([name, spec]) => ({ name, stage: spec.stage, isEnabled: this.#stateOf(name, spec) }));
   }
 
   #stateOf(name: string, spec: FeatureSpec): boolean {
