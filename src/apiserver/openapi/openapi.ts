@@ -178,7 +178,8 @@ export class OpenApi {
   }
 
   #schemasOf(definitions: readonly ResourceDefinition[], writer: SchemaWriter, dialect: Dialect): object {
-    const documentRoots = dialect === 'v2' ? DOCUMENT_ROOTS : [];
+    // The body of patches stands among the parameters, which refer to it themselves.
+    const documentRoots = dialect === 'v2' ? DOCUMENT_ROOTS : DOCUMENT_ROOTS.filter((name) => name.endsWith('.Patch'));
     const roots = new Set([...this.#rootsOf(definitions), ...documentRoots, ...writer.referenced]);
     const builtin = writer.definitions(roots);
     const custom = definitions.filter(({ isCustom }) => isCustom === true);
