@@ -269,6 +269,22 @@ describe('watches', () => {
       expect(await source.next()).toBeUndefined();
     }));
 
+  test('resume from what is five minutes old, but not from what is much older', () =>
+    withThree('history', async (server, [first = '']) => {
+      const { clock } = server.executor;
+      await clock.sleep(299_000);
+      await create(server, 'd');
+      const recent = await openRawWatch(server, CONFIG_MAPS, { resourceVersion: first, timeoutSeconds: '1' });
+      expect(await all(recent)).toEqual(['ADDED b', 'ADDED c', 'ADDED d']);
+      const past = await list(server, { resourceVersion: first, resourceVersionMatch: 'Exact' });
+      expect(names(past)).toBe('a');
+      await clock.sleep(900_000);
+      await create(server, 'e');
+      const old = await openRawWatch(server, CONFIG_MAPS, { resourceVersion: first });
+      const [frame] = (await old.next()) ?? [];
+      expect(frame?.object).toMatchObject({ code: 410, reason: 'Expired' });
+    }));
+
   test('for all that there is at a version that is yet to come say that it is too large', () =>
     withThree('early', async (server, [, , third = '']) => {
       const source = await openRawWatch(server, CONFIG_MAPS, {
