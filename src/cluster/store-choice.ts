@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Clock } from '#machinery/clock/clock.ts';
 import type { Random } from '#machinery/random/random.ts';
 import { parseEndpoint } from '#store/etcd/etcd-client.ts';
@@ -130,9 +130,11 @@ export function etcdChoiceOf(flags: EtcdFlags, noted?: EtcdChoice): EtcdChoice |
     return undefined;
   }
   for (const server of servers) parseEndpoint(server);
-  const caFile = flags.etcdCafile ?? noted?.caFile;
-  const certFile = flags.etcdCertfile ?? noted?.certFile;
-  const keyFile = flags.etcdKeyfile ?? noted?.keyFile;
+  // Later starts may be from another folder.
+  const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
+  const caFile = absolute(flags.etcdCafile) ?? noted?.caFile;
+  const certFile = absolute(flags.etcdCertfile) ?? noted?.certFile;
+  const keyFile = absolute(flags.etcdKeyfile) ?? noted?.keyFile;
   return {
     type: 'etcd',
     servers,

@@ -371,8 +371,11 @@ export class WatchHub {
 
   /** Goes on where the caches are; where the history from there is gone, they are read anew. */
   async #recover(cause: unknown): Promise<void> {
+    const gaps = this.#gaps;
     if (!(cause instanceof CompactedError)) await this.#subscribe(this.#revision);
     else await this.#reload();
+    // It ended again meanwhile, and has been scheduled again.
+    if (gaps !== this.#gaps) return;
     this.#failure = undefined;
     this.#log.info('the watch caches follow the store again', { revision: this.#revision });
   }

@@ -183,6 +183,26 @@ describe.skipIf(missing !== undefined)(`one member of etcd that fails${skipped}`
     anew.stop();
   });
 
+  test('objects whose lease runs out go together, and watches tell of each', async () => {
+    cluster = await EtcdCluster.start();
+    server = await startServerOn(cluster.endpoints);
+    await using raw = await rawStore(cluster);
+    const seen = watchNames(server, await revisionOf(server));
+    for (const each of ['one', 'two', 'three']) {
+      const value = Buffer.from(JSON.stringify(configMap(each, {})));
+      const key = `/registry/configmaps/default/${each}`;
+      await raw.commit({ key, value, expectedRevision: 0, ttlSeconds: 1 });
+    }
+    await eventually(
+      'they go',
+      async () => seen.names.length,
+      (count) => count === 6,
+    );
+    expect(seen.names.slice(3).toSorted()).toEqual(['one', 'three', 'two']);
+    expect((await server.client.list(CONFIG_MAPS, { namespace: NAMESPACE })).items).toEqual([]);
+    seen.stop();
+  });
+
   test('a request that is too large for it is refused with 413', async () => {
     const { api } = await start(['--max-request-bytes=100000']);
     const error = await api.client.create(CONFIG_MAPS, configMap('big', { text: 'x'.repeat(200_000) })).catch(String);
