@@ -22,6 +22,9 @@ export function keyPositions(text: string): ReadonlyMap<string, readonly number[
   return positions;
 }
 
+/** Clients are told of a hundred; paths may be long. */
+const DUPLICATES_MAX = 5_000;
+
 class ExactParser {
   readonly #text: string;
   #position = 0;
@@ -76,7 +79,9 @@ class ExactParser {
       this.#skipSpace();
       if (!this.#take(':')) this.#fail('after object key');
       this.#path.push(this.#path.length === 0 ? key : `.${key}`);
-      if (Object.hasOwn(result, key)) this.#duplicates.push(this.#path.join(''));
+      if (Object.hasOwn(result, key) && this.#duplicates.length < DUPLICATES_MAX) {
+        this.#duplicates.push(this.#path.join(''));
+      }
       if (this.#positions !== undefined) this.#note(this.#positions);
       const value = this.#value();
       this.#path.pop();
@@ -157,7 +162,9 @@ class ExactParser {
       return this.#fail('after decimal point in numeric literal');
     }
     const value = Number(match[0]);
-    if (match[1] !== undefined || match[2] !== undefined || Number.isSafeInteger(value)) return value;
+    // 64 bits are 20 digits at most; to count in millions of them would take long.
+    const isPlain = match[1] === undefined && match[2] === undefined && match[0].length <= 20;
+    if (!isPlain || Number.isSafeInteger(value)) return value;
     const exact = BigInt(match[0]);
     return BigInt.asIntN(64, exact) === exact ? exact : value;
   }

@@ -400,6 +400,13 @@ describe('bodies', () => {
     expect(message.match(/unknown field/g)).toHaveLength(100);
   });
 
+  test('a body of nothing but findings is refused as quickly as any', async () => {
+    const fields = Array.from({ length: 100_000 }, (_, index) => `"f${index % 50_000}":1`).join(',');
+    const repeated = Array.from({ length: 50_000 }, () => '"k":"v"').join(',');
+    const body = `{${head},"metadata":{"name":"a"},"data":{${repeated}},${fields}}`;
+    expect(await messageOf(post('application/json', body, strict))).toContain('duplicate field "data.k"');
+  });
+
   test('by default findings are warnings, one a line', async () => {
     const body = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: warned\nfoo: 1\ndata:\n  k: v\n  k: w\n';
     const response = await ask({

@@ -20,11 +20,12 @@ export interface RawBody {
  */
 export function strictFindings(body: RawBody, unknown: readonly string[]): string[] {
   const unknownTexts = unknown.map((path) => ({ path, text: `unknown field ${JSON.stringify(path)}` }));
-  const known = body.duplicates.filter((path) => !unknown.some((outer) => isInside(path, outer)));
+  const unknownPaths = new Set(unknown);
+  const known = body.duplicates.filter((path) => !isInside(path, unknownPaths));
   const duplicateTexts = known.map((path) => ({ path, text: `duplicate field ${JSON.stringify(path)}` }));
   const findings = [...duplicateTexts, ...unknownTexts];
   if (duplicateTexts.length > 0 && unknownTexts.length > 0 && body.text !== undefined) {
-    const positions = keyPositions(body.text());
+    const positions = positionsIn(body.text());
     const isDuplicate = new Set(known);
     // A duplicate is found where its key stands again.
     const positionOf = (path: string): number => positions.get(path)?.[isDuplicate.has(path) ? 1 : 0] ?? 0;
@@ -34,9 +35,25 @@ export function strictFindings(body: RawBody, unknown: readonly string[]): strin
   return body.yamlProblem === undefined ? texts : [body.yamlProblem, ...texts];
 }
 
-function isInside(path: string, outer: string): boolean {
-  return path === outer || path.startsWith(`${outer}.`) || path.startsWith(`${outer}[`);
+/** Nobody reads the findings of so long a text in order, and to remember each of its keys could cost much. */
+const ORDERED_TEXT_MAX = 512 * 1024;
+
+function positionsIn(text: string): ReadonlyMap<string, readonly number[]> {
+  return text.length > ORDERED_TEXT_MAX ? new Map() : keyPositions(text);
 }
+
+function isInside(path: string, outer: ReadonlySet<string>): boolean {
+  if (outer.size === 0) return false;
+  if (outer.has(path)) return true;
+  for (let index = 0; index < path.length; index += 1) {
+    const isBorder = path.charCodeAt(index) === DOT || path.charCodeAt(index) === BRACKET;
+    if (isBorder && outer.has(path.slice(0, index))) return true;
+  }
+  return false;
+}
+
+const DOT = 0x2e;
+const BRACKET = 0x5b;
 
 const YAML_HEAD = 'yaml: unmarshal errors:\n';
 
