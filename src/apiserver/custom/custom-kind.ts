@@ -12,7 +12,6 @@ import { CustomVersion } from './custom-version.ts';
 import { customStrategy } from './strategy.ts';
 
 const VERBS: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
-const TERMINATING_VERBS: readonly Verb[] = ['delete', 'deletecollection', 'get', 'list', 'watch'];
 const SUBRESOURCE_VERBS: readonly Verb[] = ['get', 'patch', 'update'];
 
 export interface CustomKindInit {
@@ -67,16 +66,10 @@ export class CustomKind {
         }),
       ]),
     );
-    this.definitions = spec.versions
-      .filter(({ served }) => served)
-      .map((version) => this.#define(crd, version, isTerminating));
+    this.definitions = spec.versions.filter(({ served }) => served).map((version) => this.#define(crd, version));
   }
 
-  #define(
-    crd: CustomResourceDefinition,
-    version: CustomResourceDefinitionVersion,
-    isTerminating: boolean,
-  ): ResourceDefinition {
+  #define(crd: CustomResourceDefinition, version: CustomResourceDefinitionVersion): ResourceDefinition {
     const { spec, status } = crd;
     const names = status?.acceptedNames ?? spec.names;
     const rules = this.versions.get(version.name);
@@ -92,7 +85,7 @@ export class CustomKind {
       namespaced: spec.scope === 'Namespaced',
       shortNames: names.shortNames ?? [],
       categories: names.categories ?? [],
-      verbs: isTerminating ? TERMINATING_VERBS : VERBS,
+      verbs: VERBS,
       storagePrefix: this.storagePrefix,
       schemaName: schemaNameOf(spec.group, version.name, names.kind),
       subresources: subresourcesOf(version),

@@ -296,5 +296,6 @@ describe('OpenAPI', () => {
         return value;
       });
       expect([...missing]).toEqual([]);
-    }));
+    }),
+  );
 });

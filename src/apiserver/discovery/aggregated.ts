@@ -1,6 +1,6 @@
 import type { ResourceRegistry } from '#api/registry/registry.ts';
 import type { ResourceDefinition } from '#api/registry/resource.ts';
-import { orderedGroups, resourcesOf, sortedVerbs, subresourcesOf } from './documents.ts';
+import { orderedGroups, resourcesOf, sortedVerbs, subresourcesOf, verbsOf } from './documents.ts';
 
 /**
  * The whole discovery in one document (KEP-3352): of the core group at `/api`, of all others at `/apis`. Groups that did
@@ -62,7 +62,7 @@ function resourceOf(definition: ResourceDefinition): object {
     responseKind: kindOf({ group, version, kind }),
     scope: namespaced ? 'Namespaced' : 'Cluster',
     singularResource: singular,
-    verbs: sortedVerbs(definition),
+    verbs: verbsOf(definition),
     ...(shortNames.length === 0 ? {} : { shortNames }),
     ...(categories.length === 0 ? {} : { categories }),
     ...(subresources.length === 0 ? {} : { subresources }),

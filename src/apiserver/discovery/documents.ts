@@ -87,6 +87,14 @@ export function sortedVerbs({ verbs }: { verbs: readonly string[] }): string[] {
   return verbs.toSorted();
 }
 
+/** What can be done with a resource; while its definition is being deleted, nothing that writes. */
+export function verbsOf({ verbs, custom }: ResourceDefinition): string[] {
+  const isLeaving = custom?.isTerminating === true;
+  return sortedVerbs({ verbs: isLeaving ? verbs.filter((verb) => !WRITING.has(verb)) : verbs });
+}
+
+const WRITING: ReadonlySet<string> = new Set(['create', 'patch', 'update']);
+
 function groupOf({ group, versions }: { group: string; versions: readonly string[] }): object {
   const listed = versions.map((version) => ({ groupVersion: `${group}/${version}`, version }));
   return { name: group, versions: listed, preferredVersion: listed[0] };
@@ -99,7 +107,7 @@ function resourceOf(registry: ResourceRegistry, definition: ResourceDefinition):
     singularName: singular,
     namespaced,
     kind,
-    verbs: sortedVerbs(definition),
+    verbs: verbsOf(definition),
     ...(shortNames.length === 0 ? {} : { shortNames }),
     ...(categories.length === 0 ? {} : { categories }),
     ...(definition.storagePrefix === undefined ? {} : { storageVersionHash: storageVersionHash(registry, definition) }),
