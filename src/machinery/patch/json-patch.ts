@@ -1,5 +1,6 @@
 import { deepCopy, deepEqual, setOwn } from '../codec/deep.ts';
 import { encodeValue } from '../codec/json.ts';
+import { DEPTH_MAX } from '../codec/json-errors.ts';
 import { PatchError } from './errors.ts';
 
 /** More operations are refused (413), as upstream does. */
@@ -23,7 +24,12 @@ interface Operation {
  */
 export function applyJsonPatch(document: unknown, operations: unknown): unknown {
   const patcher = new JsonPatcher(deepCopy(document));
-  for (const operation of parseOperations(operations)) patcher.apply(operation);
+  const list = parseOperations(operations);
+  for (const operation of list) patcher.apply(operation);
+  // What is moved or added far below could nest deeper with every operation than any reader follows.
+  if (list.some(({ op, path }) => op === 'move' || op === 'copy' || path.length > DEPTH_MAX)) {
+    checkDepth(patcher.document);
+  }
   return patcher.document;
 }
 
@@ -103,6 +109,7 @@ class JsonPatcher {
     const source = this.#locate(from, `copy operation does not apply: doc is missing from path: ${from}`);
     const value = valueAt(source, `error in copy for from: '${from}'`) ?? null;
     const target = this.#locate(path, `copy operation does not apply: doc is missing destination path: ${path}`);
+    checkDepth(value);
     this.#copiedCharacters += encodeValue(value).length;
     if (this.#copiedCharacters > COPIED_CHARACTERS_MAX) {
       fail(
@@ -130,6 +137,15 @@ class JsonPatcher {
     for (const token of tokens.slice(1, -1)) current = childOf(current, decodeToken(token));
     if (!isContainer(current)) return fail(`${missing}: missing value`);
     return { container: current, key: decodeToken(tokens.at(-1) ?? '') };
+  }
+}
+
+/** Refuses what is nested deeper than a document may be that is sent as a whole. */
+function checkDepth(value: unknown): void {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > DEPTH_MAX) fail('exceeded max depth');
+    level = level.flatMap((parent) => (isContainer(parent) ? Object.values(parent) : [])).filter(isContainer);
   }
 }
 

@@ -119,6 +119,20 @@ describe('applyJsonPatch', () => {
     fc.record({ op: fc.constant('move'), from: inner, path: inner }),
   );
 
+  test('cannot nest a document deeper and deeper', () => {
+    const under = '/a'.repeat(900);
+    const deep = { op: 'add', path: '/y', value: JSON.parse(`${'{"a":'.repeat(900)}{}${'}'.repeat(900)}`) };
+    const nest = [deep, { op: 'move', from: '/x', path: `/y${under}` }, { op: 'move', from: '/y', path: '/x' }];
+    const moves = Array.from({ length: 50 }, () => nest).flat();
+    expect(() => applyJsonPatch({ x: {} }, moves)).toThrow('exceeded max depth');
+    const copies = Array.from({ length: 10 }, (_, n) => ({
+      op: 'copy',
+      from: '/x',
+      path: `/x${'/a'.repeat(900 * 2 ** n)}/a`,
+    }));
+    expect(() => applyJsonPatch({ x: deep.value }, copies)).toThrow('exceeded max depth');
+  });
+
   test('does what another implementation does', () => {
     fc.assert(
       fc.property(tree, fc.array(operation, { minLength: 1, maxLength: 3 }), (start, operations) => {

@@ -112,6 +112,42 @@ describe('any body', () => {
   });
 });
 
+describe('a schema that contains itself', () => {
+  const CRD = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/deeps.example.com';
+
+  test.each([100, 1000, 4900, 9900])('may be nested %i deep, or is refused', async (depth) => {
+    const schema = `${'{"not":'.repeat(depth)}{}${'}'.repeat(depth)}`;
+    const body = `{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",
+      "metadata":{"name":"deeps.example.com"},"spec":{"group":"example.com","scope":"Namespaced",
+      "names":{"plural":"deeps","kind":"Deep"},"versions":[{"name":"v1","served":true,"storage":true,
+      "schema":{"openAPIV3Schema":${schema}}}]}}`;
+    const collection = CRD.slice(0, CRD.lastIndexOf('/'));
+    const created = await send(server, 'POST', collection, { body });
+    expect(created.status).toBeLessThan(500);
+    for (const type of ['apply-patch+yaml', 'merge-patch+json', 'strategic-merge-patch+json']) {
+      const query: Record<string, string> = type === 'apply-patch+yaml' ? { fieldManager: 'm' } : {};
+      const answer = await send(server, 'PATCH', CRD, { body, contentType: `application/${type}`, query });
+      expect([type, answer.status]).toSatisfy(([, status]) => status < 500);
+    }
+    const value = JSON.parse(schema);
+    const path = '/spec/versions/0/schema/openAPIV3Schema';
+    const answer = await send(server, 'PATCH', CRD, {
+      body: [{ op: 'add', path, value }],
+      contentType: 'application/json-patch+json',
+    });
+    expect(answer.status).toBeLessThan(500);
+  });
+
+  test('of free form may be nested as deep', async () => {
+    const deep = `${'{"a":'.repeat(9900)}1${'}'.repeat(9900)}`;
+    for (const type of ['merge-patch+json', 'strategic-merge-patch+json', 'apply-patch+yaml']) {
+      const query: Record<string, string> = type === 'apply-patch+yaml' ? { fieldManager: 'm' } : {};
+      const answer = await send(server, 'PATCH', DEPLOYMENT, { body: deep, contentType: `application/${type}`, query });
+      expect([type, answer.status]).toSatisfy(([, status]) => status < 500);
+    }
+  });
+});
+
 describe('any query', () => {
   const text = fc.oneof(
     fc.string(),
