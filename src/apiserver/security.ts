@@ -1,4 +1,5 @@
 import { forbidden, genericStatus } from '#machinery/errors/status-error.ts';
+import { certificateSigners } from './admission/certificates.ts';
 import { defaultAdmissionPlugins } from './admission/default-plugins.ts';
 import { nodeTokenRefusal } from './admission/node-restriction.ts';
 import { QuotaCheck } from './admission/quota/resource-quota.ts';
@@ -81,6 +82,7 @@ export function createSecurity(options: SecurityOptions): SecurityParts {
         ...defaultAdmissionPlugins({ view: viewOf(parts), random, clock }),
         // The whole chain's answer counts for the verbs `escalate` and `bind`, not only RBAC's.
         rbacEscalationCheck({ rbac, authorizer }),
+        certificateSigners(authorizer),
       ];
     },
     special: (parts) => specialHandlers(parts, { ...context.of(parts), options, issuer, audiences, forwarder }),
