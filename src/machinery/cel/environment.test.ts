@@ -105,13 +105,10 @@ describe('evaluation', () => {
     ['self.?a.?b.hasValue() || self[?"c"].hasValue()', { a: {} }, false],
     ['optional.of(count).optMap(x, x + 1).value() == 4', {}, true],
     ["timestamp('2024-02-29T12:00:00.123456789Z').getMilliseconds() == 123", {}, true],
+    ["string(timestamp('2011-08-18T19:03:37.010+01:00')) == '2011-08-18T19:03:37.01+01:00'", {}, true],
     ["timestamp('2024-03-10T10:00:00Z').getHours('America/New_York') == 6", {}, true],
     ["string(timestamp('2024-01-01T00:00:00.5Z') + duration('1h30m')) == '2024-01-01T01:30:00.5Z'", {}, true],
-    [
-      "'%.2f %e %s'.format([1234567.891, 3.14, ['a', 1.5]])",
-      {},
-      '1,234,567.89 3.140000\u202f×\u202f10⁰⁰ ["a", 1.500000]',
-    ],
+    ["'%.2f %e %s'.format([1234567.891, 3.14, ['a', 1.5]])", {}, '1,234,567.89 3.140000×10⁰⁰ ["a", 1.500000]'],
   ])('%s', (source, self, wanted) => {
     expect(run(source, self)).toEqual(wanted);
   });

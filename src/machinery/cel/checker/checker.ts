@@ -207,6 +207,11 @@ class Checker {
       return ERROR;
     }
     this.#types[field.id] = typeOf(field.value);
+    const declaration = this.#findFunction(expression.name);
+    if (declaration !== undefined) {
+      const { overloads } = declaration;
+      this.#references.set(expression.id, { type: 'function', declaration, overloads, isNamespaced: false });
+    }
     return this.#field(expression, operand, { name: field.value, isOptional: true });
   }
 

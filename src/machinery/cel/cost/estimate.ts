@@ -71,7 +71,7 @@ class Estimator {
   #selectCost(expression: SelectExpression): Interval {
     const reference = this.#checked.reference(expression);
     if (reference?.type === 'variable') return this.#identCost(expression, reference.name.replace(/^\./, ''));
-    if (reference?.type === 'constant') return exactly(SELECT_COST);
+    if (reference?.type === 'constant') return this.#identCost(expression, expression.field);
     const operand = this.cost(expression.operand);
     if (expression.isTest) return operand;
     const { kind } = this.#checked.typeOf(expression.operand);

@@ -181,6 +181,8 @@ describe('costs with a schema', () => {
     ['a pattern', { type: 'string', maxLength: 50 }, 'self.matches("x")', 22],
     ['durations', array({ type: 'string', format: 'duration' }), 'self.all(x, true)', 2_359_295],
     ['dates', array({ type: 'string', format: 'date-time' }), 'self.all(x, true)', 428_963],
+    ['types', object({ s: TEXT }), 'type(self.s) == google.protobuf.Duration', 4],
+    ['an optional', map(TEXT), "self.?x.orValue('v') == 'a'", 4],
     ['ints or strings', array({ 'x-kubernetes-int-or-string': true }), 'self[0] == 5', 3],
   ])('of %s are estimated', (_name, schema, rule, max) => {
     expect(estimate(schema, rule)).toBe(max);

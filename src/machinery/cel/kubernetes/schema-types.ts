@@ -127,12 +127,15 @@ export class SchemaTypes implements TypeProvider {
   }
 }
 
-/** The sizes that the schemas of variables limit: `{self: types.root, oldSelf: types.root}`. */
+/**
+ * The sizes that the schemas of variables limit: `{self: types.root, oldSelf: types.root}`. Other names, such as those of
+ * types, count as the first of these: the API server's estimator does not look at the name.
+ */
 export function schemaSizes(variables: Readonly<Record<string, SchemaNode | undefined>>): SizeEstimator {
   return ({ path }: SizedNode): Interval | undefined => {
     const [variable, ...steps] = path;
-    if (variable === undefined || !Object.hasOwn(variables, variable)) return undefined;
-    let node = variables[variable];
+    if (variable === undefined) return undefined;
+    let node = Object.hasOwn(variables, variable) ? variables[variable] : Object.values(variables)[0];
     for (const step of steps) {
       if (node === undefined) return undefined;
       if (step === '@keys') return node.schema.type === 'object' ? { min: 0, max: 0 } : undefined;

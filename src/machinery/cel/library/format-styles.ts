@@ -6,7 +6,6 @@ import { typeOf } from '../values/type-of.ts';
 import { CelTypeValue } from '../values/value.ts';
 
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
-const NARROW_SPACE = '\u202f';
 const NESTED_PRECISION = 6;
 
 /** `1234.500000`. */
@@ -29,12 +28,12 @@ export function plainExponential(value: number, precision: number): string {
   return `${mantissa}e${sign}${digits}`;
 }
 
-/** `1.234500 × 10⁰³` with narrow spaces. */
+/** `1.234500×10⁰³`. */
 export function localizedExponential(value: number, precision: number): string {
   if (!Number.isFinite(value)) return nameOf(value, '∞');
   const { mantissa, sign, digits } = exponential(value, precision);
   const raised = Array.from(digits, (digit) => SUPERSCRIPTS.charAt(Number(digit))).join('');
-  return `${mantissa}${NARROW_SPACE}×${NARROW_SPACE}10${sign === '-' ? '⁻' : ''}${raised}`;
+  return `${mantissa}×10${sign === '-' ? '⁻' : ''}${raised}`;
 }
 
 function exponential(value: number, precision: number): { mantissa: string; sign: string; digits: string } {

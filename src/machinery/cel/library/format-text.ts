@@ -7,7 +7,7 @@ import { localizedExponential, localizedFixed, nestedTexts, plainExponential, pl
 
 /**
  * How numbers and collections look. The string extension's versions before 4, which Kubernetes has, write numbers as
- * English readers do (`1,234.500000`, `3.14 × 10⁰⁰`) and quote what lists hold; later ones write them as C does.
+ * English readers do (`1,234.500000`, `3.14×10⁰⁰`) and quote what lists hold; later ones write them as C does.
  */
 export type FormatStyle = 'localized' | 'plain';
 

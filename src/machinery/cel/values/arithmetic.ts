@@ -36,10 +36,12 @@ export function add(left: unknown, right: unknown): unknown {
   if (left instanceof Uint8Array && right instanceof Uint8Array) return concatBytes(left, right);
   if (right instanceof CelDuration) {
     if (left instanceof CelDuration) return checkedDuration(left.nanos + right.nanos);
-    if (left instanceof CelTimestamp) return checkedTimestamp(left.nanos + right.nanos);
+    if (left instanceof CelTimestamp) return checkedTimestamp(left.nanos + right.nanos, left.offsetMinutes);
     return undefined;
   }
-  if (left instanceof CelDuration && right instanceof CelTimestamp) return checkedTimestamp(left.nanos + right.nanos);
+  if (left instanceof CelDuration && right instanceof CelTimestamp) {
+    return checkedTimestamp(left.nanos + right.nanos, right.offsetMinutes);
+  }
   return undefined;
 }
 
@@ -55,7 +57,7 @@ export function subtract(left: unknown, right: unknown): unknown {
   if (left instanceof CelUint && right instanceof CelUint) return makeUint(left.value - right.value);
   if (left instanceof CelTimestamp) {
     if (right instanceof CelTimestamp) return checkedDuration(left.nanos - right.nanos);
-    return right instanceof CelDuration ? checkedTimestamp(left.nanos - right.nanos) : undefined;
+    return right instanceof CelDuration ? checkedTimestamp(left.nanos - right.nanos, left.offsetMinutes) : undefined;
   }
   if (left instanceof CelDuration && right instanceof CelDuration) return checkedDuration(left.nanos - right.nanos);
   return undefined;

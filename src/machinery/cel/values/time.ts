@@ -26,10 +26,10 @@ export function checkedDuration(nanos: bigint): CelDuration {
   return new CelDuration(nanos);
 }
 
-export function checkedTimestamp(nanos: bigint): CelTimestamp {
+export function checkedTimestamp(nanos: bigint, offsetMinutes = 0): CelTimestamp {
   const seconds = floorDivide(nanos, NANOS_PER_SECOND);
   if (seconds < SECONDS_MIN || seconds > SECONDS_MAX) fail('timestamp overflow');
-  return new CelTimestamp(nanos);
+  return new CelTimestamp(nanos, offsetMinutes);
 }
 
 export function timestampFromSeconds(seconds: bigint): CelTimestamp {
@@ -92,7 +92,7 @@ export function parseTimestamp(text: string): CelTimestamp | undefined {
     BigInt(daysFromCivil(year, month, day)) * 86_400n + BigInt(hour * 3600 + (minute - offset) * 60 + second);
   if (seconds < SECONDS_MIN || seconds > SECONDS_MAX) return undefined;
   const fraction = BigInt((match[7] ?? '').slice(0, 9).padEnd(9, '0'));
-  return new CelTimestamp(seconds * NANOS_PER_SECOND + fraction);
+  return new CelTimestamp(seconds * NANOS_PER_SECOND + fraction, offset);
 }
 
 function offsetMinutes(zone: string): number | undefined {
@@ -103,13 +103,18 @@ function offsetMinutes(zone: string): number | undefined {
   return (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes);
 }
 
-/** RFC 3339 in UTC with as many decimals as needed. */
+/** RFC 3339 at the offset that the timestamp came with, with as many decimals as needed. */
 export function formatTimestamp(timestamp: CelTimestamp): string {
-  const date = calendar(timestamp);
+  const { offsetMinutes } = timestamp;
+  const sign = offsetMinutes < 0 ? '-' : '+';
   const pad = (value: number, width = 2): string => String(value).padStart(width, '0');
+  const magnitude = Math.abs(offsetMinutes);
+  const offset = `${sign}${pad(Math.floor(magnitude / 60))}:${pad(magnitude % 60)}`;
+  const date = calendar(timestamp, offset);
   const fraction = pad(date.nanosecond, 9).replace(/0+$/, '');
   const day = `${pad(date.year, 4)}-${pad(date.month)}-${pad(date.day)}`;
-  return `${day}T${pad(date.hour)}:${pad(date.minute)}:${pad(date.second)}${fraction === '' ? '' : `.${fraction}`}Z`;
+  const clock = `${pad(date.hour)}:${pad(date.minute)}:${pad(date.second)}`;
+  return `${day}T${clock}${fraction === '' ? '' : `.${fraction}`}${offsetMinutes === 0 ? 'Z' : offset}`;
 }
 
 export interface CalendarDate {

@@ -76,13 +76,16 @@ export class CelDuration extends CelValue {
   }
 }
 
-/** A moment in nanoseconds since 1970, UTC. */
+/** A moment. The offset of the text that it was read from is kept, because converting it to a string shows it again. */
 export class CelTimestamp extends CelValue {
+  /** Nanoseconds since 1970, UTC. */
   readonly nanos: bigint;
+  readonly offsetMinutes: number;
 
-  constructor(nanos: bigint) {
+  constructor(nanos: bigint, offsetMinutes = 0) {
     super();
     this.nanos = nanos;
+    this.offsetMinutes = offsetMinutes;
   }
 
   get type(): CelType {
