@@ -1,7 +1,9 @@
 import { CelError, celError } from './errors.ts';
 import type { Frame, Step } from './runtime/frame.ts';
 import type { VariableSlot } from './runtime/compiler.ts';
-import type { CelType } from './types/type.ts';
+import { type CelType, optionalElement } from './types/type.ts';
+import { someOptional } from './values/equality.ts';
+import { CelOptional } from './values/value.ts';
 
 export interface EvaluateOptions {
   /** The most that the evaluation may cost; `PER_CALL_COST_LIMIT` where it is left out. */
@@ -37,7 +39,7 @@ export class CelProgram {
     this.#slotCount = parts.slotCount;
     this.#variables = parts.variables.map((variable) => ({
       ...variable,
-      convert: parts.variableTypes.get(variable.name)?.convert,
+      convert: conversionOf(parts.variableTypes.get(variable.name)),
     }));
   }
 
@@ -74,6 +76,14 @@ export class CelProgram {
       return { error: asCelError(error), cost: frame.cost };
     }
   }
+}
+
+/** How a variable's JSON becomes its value; that of an optional variable within it. */
+function conversionOf(type: CelType | undefined): CelType['convert'] {
+  if (type === undefined || type.convert !== undefined) return type?.convert;
+  const convert = optionalElement(type)?.convert;
+  if (convert === undefined) return undefined;
+  return (value) => (value instanceof CelOptional && value.isPresent ? someOptional(convert(value.value)) : value);
 }
 
 /** Errors of the JavaScript engine that an expression can cause become errors of the expression. */

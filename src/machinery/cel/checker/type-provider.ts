@@ -4,6 +4,8 @@ export interface FieldDescription {
   readonly type: CelType;
   /** The JSON property that holds the field where it is called otherwise: expressions escape some names. */
   readonly property?: string;
+  /** A null counts as if the field were not there. */
+  readonly isNullAbsent?: boolean;
 }
 
 /** Knows the object types that an environment offers beyond CEL's own. */

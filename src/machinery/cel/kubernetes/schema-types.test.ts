@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { CompileResult } from '../environment.ts';
 import { compilationErrorText } from '../errors.ts';
+import { DOUBLE, optionalType } from '../types/type.ts';
+import { someOptional } from '../values/equality.ts';
 import { kubernetesEnvironment } from './environment.ts';
 import { escapeFieldName, unescapeFieldName } from './escaping.ts';
 import { schemaSizes, SchemaTypes } from './schema-types.ts';
@@ -84,6 +86,24 @@ describe('types of a schema', () => {
     const compiled = compile(schema, 'has(self.free)');
     const text = compiled.ok ? '' : compilationErrorText(compiled.issues, 'has(self.free)');
     expect(text).toBe("compilation failed: ERROR: <input>:1:4: undefined field 'free'\n | has(self.free)\n | ...^");
+  });
+
+  it('convert what an optional variable holds', () => {
+    const types = new SchemaTypes({ type: 'number' });
+    const variables = { self: DOUBLE, oldSelf: optionalType(types.root?.type ?? DOUBLE) };
+    const compiled = kubernetesEnvironment()
+      .extend({ provider: types, variables })
+      .compile('oldSelf.value() / 2.0 == 0.5');
+    expect(compiled.ok && compiled.program.evaluate({ oldSelf: someOptional(1) }).value).toBe(true);
+  });
+
+  it('take a null where none is allowed for nothing', () => {
+    const nullable = object({ a: TEXT, b: { type: 'string', nullable: true } });
+    const self = { a: null, b: null };
+    expect(evaluate(nullable, 'has(self.a)', { self })).toMatchObject({ value: false });
+    expect(evaluate(nullable, 'has(self.b) && self.?a.orValue("none") == "none"', { self })).toMatchObject({
+      value: true,
+    });
   });
 
   it('give resources their apiVersion, kind and name', () => {

@@ -115,7 +115,9 @@ export class SchemaTypes implements TypeProvider {
       const node = this.#child(propertySchema, `${name}.${escaped ?? property}`);
       if (node === undefined) continue;
       properties.set(property, node);
-      if (escaped !== undefined) fields.set(escaped, { type: node.type, property });
+      if (escaped !== undefined) {
+        fields.set(escaped, { type: node.type, property, isNullAbsent: propertySchema.nullable !== true });
+      }
       const isSent = schema.required?.includes(property) === true && propertySchema.default === undefined;
       if (isSent) minBytes += Buffer.byteLength(property) + node.minBytes + 4;
     }

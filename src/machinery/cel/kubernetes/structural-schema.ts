@@ -21,8 +21,16 @@ export interface StructuralSchema {
 
 const STRING_SCHEMA: StructuralSchema = { type: 'string' };
 
-/** The schema with what rules at the root of a resource always see: apiVersion, kind, metadata.name and generateName. */
+/**
+ * The schema with what rules at the root of a resource always see: apiVersion, kind, metadata.name and generateName. Of
+ * the metadata they see nothing else, unless the schema has all of these itself.
+ */
 export function withResourceFields(schema: StructuralSchema): StructuralSchema {
-  const metadata = { type: 'object', properties: { name: STRING_SCHEMA, generateName: STRING_SCHEMA } };
-  return { ...schema, properties: { ...schema.properties, apiVersion: STRING_SCHEMA, kind: STRING_SCHEMA, metadata } };
+  const { kind, apiVersion, metadata } = schema.properties ?? {};
+  const known = metadata?.properties;
+  const named = [kind, apiVersion, known?.['name'], known?.['generateName']];
+  if (metadata?.type === 'object' && named.every((property) => property?.type === 'string')) return schema;
+  const visible = { type: 'object', properties: { name: STRING_SCHEMA, generateName: STRING_SCHEMA } };
+  const properties = { ...schema.properties, apiVersion: STRING_SCHEMA, kind: STRING_SCHEMA, metadata: visible };
+  return { ...schema, properties };
 }

@@ -114,9 +114,11 @@ function fieldReader(compiler: CompileContext, operand: Expression, field: strin
     return (object as Record<string, unknown>)[property];
   };
   const convert = description?.type.convert;
-  if (convert === undefined) return read;
+  const isNullAbsent = description?.isNullAbsent === true;
+  if (convert === undefined) return isNullAbsent ? (object) => read(object) ?? undefined : read;
   return (object) => {
     const raw = read(object);
+    if (raw === null && isNullAbsent) return undefined;
     return raw === undefined || raw === null ? raw : convert(raw);
   };
 }

@@ -1,4 +1,5 @@
 import { matches, noSuchOverload, type Overload } from '../library/declaration.ts';
+import { compilePattern } from '../library/regex-cache.ts';
 import type { CallExpression } from '../syntax/ast.ts';
 import type { CompileContext } from './context.ts';
 import { charge, type Step } from './frame.ts';
@@ -12,6 +13,7 @@ export function compileCall(compiler: CompileContext, expression: CallExpression
   const { declaration, overloads, isNamespaced } = reference;
   const target = isNamespaced || expression.target === undefined ? [] : [expression.target];
   const args = [...target, ...expression.args].map((arg) => compiler.compile(arg));
+  checkPattern(compiler, expression);
   const cost = compiler.options.costs(declaration.name, overloads.length === 1 ? (overloads[0]?.id ?? '') : '');
   const invoke = invoker(declaration.name, overloads);
   const [first, second] = args;
@@ -37,6 +39,16 @@ export function compileCall(compiler: CompileContext, expression: CallExpression
     charge(frame, cost(values, result));
     return result;
   };
+}
+
+const PATTERN_FUNCTIONS: ReadonlySet<string> = new Set(['matches', 'find', 'findAll']);
+
+/** A literal pattern that is none fails when the expression is compiled, where constants are folded. */
+function checkPattern(compiler: CompileContext, { name, target, args }: CallExpression): void {
+  if (!compiler.options.foldConstants || !PATTERN_FUNCTIONS.has(name)) return;
+  const pattern = target === undefined ? args[1] : args[0];
+  const constant = pattern === undefined ? undefined : compiler.constantOf(pattern);
+  if (typeof constant?.value === 'string') compilePattern(constant.value);
 }
 
 function invoker(name: string, overloads: readonly Overload[]): (args: readonly unknown[]) => unknown {
