@@ -50,9 +50,13 @@ export function customStrategy(rules: CustomVersion, version: CustomResourceDefi
     statusRaisesGeneration: !hasStatus,
     allowUnconditionalUpdate: false,
     applyDefaults: (next) => rules.applyDefaults(next),
+    // What admission has added is pruned and defaulted like what clients send.
     prepareForCreate: (next) => {
       if (hasStatus) delete fieldsOf(next)['status'];
+      rules.refresh(next, { defaults: true });
     },
+    prepareForUpdate: (next) => rules.refresh(next, { defaults: true }),
+    prepareForStatusUpdate: (next) => rules.refresh(next, { defaults: true }),
     validate,
     validateUpdate,
     validateStatusUpdate: (next, current) => {
