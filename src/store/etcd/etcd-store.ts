@@ -41,6 +41,8 @@ const OPEN_TIMEOUT_MS = 10_000;
 const FOLLOW_TIMEOUT_MS = 1_000;
 /** After a conflict: readers of caches should see what it was with, but nobody relies on it. */
 const FOLLOW_CONFLICT_MS = 100;
+/** Histories read at once; each passes all events of a few minutes through this process. */
+const HISTORIES_MAX = 4;
 /** Keys asked for at once by a list, as upstream pages. */
 const PAGE_KEYS = 500;
 /** A list whose revision was compacted while it was read starts again this often. */
@@ -93,6 +95,7 @@ class EtcdStore implements Store {
   readonly #writer: EtcdWriter;
   readonly #compactor: Compactor | undefined;
   readonly #inFlight = new Set<Promise<unknown>>();
+  readonly #histories = new Set<Promise<void>>();
   #compacted: Revision = 0;
   #closing: Promise<void> | undefined;
 
@@ -112,7 +115,10 @@ class EtcdStore implements Store {
       keys,
       written: (key, value) => this.#writer.written(key, value),
       onBatch: (batch) => this.#subscribers.deliver(batch),
-      onGap: (error) => this.#subscribers.end(error),
+      onGap: (error) => {
+        this.#compacted = Math.max(this.#compacted, error.compactedRevision);
+        this.#subscribers.end(error);
+      },
     });
     const { compactEveryMs = 0 } = options;
     this.compactsItself = compactEveryMs > 0;
@@ -173,10 +179,9 @@ class EtcdStore implements Store {
       [],
     );
     try {
-      const history = await readHistory(
-        { client: this.#client, clock: this.#clock, keys: this.#keys },
-        { afterRevision, upTo },
-      );
+      const deps = { client: this.#client, clock: this.#clock, keys: this.#keys };
+      const { prefix } = options;
+      const history = await this.#inTurn(() => readHistory(deps, { prefix, afterRevision, upTo }));
       if (gap !== undefined) throw gap;
       return this.#subscribers.add(options, [...history, ...meanwhile]);
     } catch (error) {
@@ -298,6 +303,22 @@ class EtcdStore implements Store {
       return await this.#watch.advance();
     } catch (error) {
       throw storeErrorOf(error);
+    }
+  }
+
+  /** After a restart many clients come back at once with old revisions: their histories are read a few at a time. */
+  async #inTurn<T>(read: () => Promise<T>): Promise<T> {
+    while (this.#histories.size >= HISTORIES_MAX) await Promise.race(this.#histories);
+    const reading = read();
+    const settled = reading.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#histories.add(settled);
+    try {
+      return await reading;
+    } finally {
+      this.#histories.delete(settled);
     }
   }
 

@@ -9,12 +9,12 @@ import { WatchReader } from './watch-reader.ts';
 const SILENCE_MAX_MS = 5_000;
 
 /**
- * Events after `afterRevision` up to `upTo`, which is the revision of an event. Throws `CompactedError` where they are
+ * Events of a prefix after `afterRevision` up to `upTo`, which is the revision of an event. Throws `CompactedError` where they are
  * no longer all kept.
  */
 export async function readHistory(
   deps: { client: EtcdClient; clock: Clock; keys: KeySpace },
-  { afterRevision, upTo }: { afterRevision: Revision; upTo: Revision },
+  { prefix, afterRevision, upTo }: { prefix: string; afterRevision: Revision; upTo: Revision },
 ): Promise<StoreEventBatch[]> {
   const { client, clock, keys } = deps;
   const batches: StoreEventBatch[] = [];
@@ -28,9 +28,11 @@ export async function readHistory(
     onEvents: (wireEvents, revision) => {
       timer.cancel();
       timer = clock.setTimeout(giveUp, SILENCE_MAX_MS, { unref: true });
-      const all = wireEvents.map((wire) => keys.event(wire)).filter((event) => event !== undefined);
+      // The watch is over all keys, because only then its last event is known; of the others nothing is kept.
+      const wanted = wireEvents.filter(({ kv }) => kv !== null && keys.local(kv.key)?.startsWith(prefix) === true);
+      const all = wanted.map((wire) => keys.event(wire)).filter((event) => event !== undefined);
       const events = all.filter(({ kv }) => kv.modRevision > afterRevision && kv.modRevision <= upTo);
-      batches.push({ events, revision: Math.min(revision, upTo) });
+      if (events.length > 0 || revision >= upTo) batches.push({ events, revision: Math.min(revision, upTo) });
       if (revision >= upTo) resolve();
     },
     onEnd: (end) => {
