@@ -161,7 +161,9 @@ test('a definition waits for objects with finalizers', async () => {
     status: 'True',
     reason: 'InstanceDeletionInProgress',
   });
-  await expect(client.create(WIDGETS, widget('late'))).rejects.toThrow();
+  await expect(client.create(WIDGETS, widget('late'))).rejects.toThrow(
+    'create not allowed while custom resource definition is terminating',
+  );
   await client.patch(
     WIDGETS,
     { namespace: 'default', name: 'held' },
