@@ -60,7 +60,7 @@ export function fieldValue(
 function checkField(definition: ResourceDefinition, field: string): void {
   if (field === 'metadata.name' || (field === 'metadata.namespace' && definition.namespaced)) return;
   if (Object.hasOwn(definition.selectableFields, field)) return;
-  const hasOwnFields = Object.keys(definition.selectableFields).length > 0;
+  const hasOwnFields = definition.isCustom === true || Object.keys(definition.selectableFields).length > 0;
   // Kinds without fields of their own share one rule, which does not ask whether there are namespaces.
   if (field === 'metadata.namespace' && !hasOwnFields) return;
   throw badRequest(
