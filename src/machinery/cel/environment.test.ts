@@ -61,10 +61,10 @@ describe('errors of compilation', () => {
 
   it('tell what the expression must evaluate to', () => {
     const compiled = ENVIRONMENT.compile('count', { expectedTypes: [BOOL] });
-    expect(compiled.ok ? '' : compilationErrorText(compiled.issues, 'count')).toBe('must evaluate to bool');
+    expect(compiled.ok ? '' : compilationErrorText(compiled.issues, 'count')).toBe('must evaluate to bool but got int');
     const others = ENVIRONMENT.compile('self.x', { expectedTypes: [STRING, listType(STRING)] });
     expect(others.ok ? '' : compilationErrorText(others.issues, 'self.x')).toBe(
-      'must evaluate to one of [string list(string)]',
+      'must evaluate to one of [string list(string)] but got dyn',
     );
   });
 
@@ -82,7 +82,12 @@ describe('evaluation', () => {
     ['self.a.b', { a: {} }, 'no such key: b'],
     ['self.a[3]', { a: [1] }, 'index out of bounds: 3'],
     ["self.a['b']", { a: [1] }, "unsupported index type 'string' in list"],
-    ['self.a + 1', { a: 'x' }, 'no such overload: _+_(string, int)'],
+    ['self.a + 1', { a: 'x' }, 'no such overload'],
+    ['self.a + 1', { a: true }, 'no such overload: _+_'],
+    ['self.a < 1', { a: {} }, 'no such overload: _<_'],
+    ['size(self.a)', { a: 1 }, 'no such overload: size'],
+    ['self.a.startsWith(name)', { a: 1 }, 'no such overload'],
+    ['self.a.trim()', { a: 1 }, 'no such overload: trim(int)'],
     ['self.n / 0', { n: 1 }, 'division by zero'],
     ['self.n % 0', { n: 1 }, 'modulus by zero'],
     ['self.n + 1', { n: 9_223_372_036_854_775_807n }, 'integer overflow'],

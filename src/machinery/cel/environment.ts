@@ -223,5 +223,6 @@ function unexpectedType(type: CelType, expected: readonly CelType[]): string | u
   if (expected.length === 0) return undefined;
   if (expected.some(({ display }) => display === type.display)) return undefined;
   const names = expected.map(({ display }) => display);
-  return names.length === 1 ? `must evaluate to ${names[0]}` : `must evaluate to one of [${names.join(' ')}]`;
+  const wanted = names.length === 1 ? names[0] : `one of [${names.join(' ')}]`;
+  return `must evaluate to ${wanted} but got ${type.display}`;
 }

@@ -89,6 +89,20 @@ export function matches(candidate: Overload, args: readonly unknown[]): boolean 
   return true;
 }
 
+/** Functions whose error does not show the arguments' types, because one implementation serves all overloads. */
+const UNTYPED_ERRORS: ReadonlyMap<string, string> = new Map([
+  ['size', 'no such overload: size'],
+  ['@in', 'no such overload'],
+  ['!_', 'no such overload'],
+  ['-_', 'no such overload: -_'],
+  ['contains', 'no such overload'],
+  ['endsWith', 'no such overload'],
+  ['startsWith', 'no such overload'],
+  ['matches', 'no such overload'],
+]);
+
 export function noSuchOverload(name: string, args: readonly unknown[]): never {
+  const untyped = UNTYPED_ERRORS.get(name);
+  if (untyped !== undefined) return fail(untyped);
   return fail(`no such overload: ${name}(${args.map((arg) => typeOf(arg).name).join(', ')})`);
 }

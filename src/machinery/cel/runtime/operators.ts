@@ -1,9 +1,9 @@
 import { CelError, celError, fail, isCostLimitError } from '../errors.ts';
-import { noSuchOverload } from '../library/declaration.ts';
 import { type CallExpression, type Expression, OPERATORS } from '../syntax/ast.ts';
 import type { CelType } from '../types/type.ts';
 import { arithmetic, type ArithmeticOperator } from '../values/arithmetic.ts';
 import { compareValues, isEqual } from '../values/equality.ts';
+import { typeOf } from '../values/type-of.ts';
 import { type CompileContext, NO_ROOT_COST } from './context.ts';
 import { charge, type Frame, type Step } from './frame.ts';
 
@@ -158,7 +158,7 @@ function compileComparison(
       if (a < b) return holds(-1);
       if (a > b) return holds(1);
     }
-    return holds(compareValues(a, b) ?? noSuchOverload(expression.name, [a, b]));
+    return holds(compareValues(a, b) ?? operatorError(expression.name, a));
   };
 }
 
@@ -174,8 +174,33 @@ function compileArithmetic(compiler: CompileContext, expression: CallExpression,
       if (a.length + b.length > LIST_LENGTH_MAX) fail('list too long');
       if (concat !== undefined) return concat(a, b);
     }
-    return arithmetic(operator, a, b) ?? noSuchOverload(operator, [a, b]);
+    return arithmetic(operator, a, b) ?? operatorError(operator, a);
   };
+}
+
+const NUMBER_KINDS: readonly CelType['kind'][] = ['int', 'uint', 'double'];
+const COMPARABLE_KINDS: readonly CelType['kind'][] = [
+  ...NUMBER_KINDS,
+  'bool',
+  'string',
+  'bytes',
+  'timestamp',
+  'duration',
+];
+
+/** The kinds that an operator works on with some other side; comparisons are not listed. */
+const OPERAND_KINDS: Readonly<Record<string, readonly CelType['kind'][]>> = {
+  '_+_': [...NUMBER_KINDS, 'string', 'bytes', 'list', 'timestamp', 'duration'],
+  '_-_': [...NUMBER_KINDS, 'timestamp', 'duration'],
+  '_*_': NUMBER_KINDS,
+  '_/_': NUMBER_KINDS,
+  '_%_': ['int', 'uint'],
+};
+
+/** cel-go names the operator only where its left side could never be one of its operands. */
+function operatorError(operator: string, left: unknown): never {
+  const kinds = OPERAND_KINDS[operator] ?? COMPARABLE_KINDS;
+  return fail(kinds.includes(typeOf(left).kind) ? 'no such overload' : `no such overload: ${operator}`);
 }
 
 function listConcat(
