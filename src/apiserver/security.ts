@@ -2,6 +2,8 @@ import { forbidden, genericStatus } from '#machinery/errors/status-error.ts';
 import { certificateSigners } from './admission/certificates.ts';
 import { defaultAdmissionPlugins } from './admission/default-plugins.ts';
 import { nodeTokenRefusal } from './admission/node-restriction.ts';
+import { mutatingAdmissionPolicies } from './admission/policy/mutating-policies.ts';
+import { validatingAdmissionPolicies } from './admission/policy/validating-policies.ts';
 import { QuotaCheck } from './admission/quota/resource-quota.ts';
 import { serviceAllocation } from './allocation/service-allocation.ts';
 import { bootstrapTokenAuthenticator } from './authentication/bootstrap-token.ts';
@@ -78,8 +80,12 @@ export function createSecurity(options: SecurityOptions): SecurityParts {
     admission: (parts) => {
       const { clock, random } = parts.executor;
       const { rbac, authorizer } = context.of(parts);
+      const { registry, schemas } = parts;
+      const deps = { view: viewOf(parts), random, clock };
       return [
-        ...defaultAdmissionPlugins({ view: viewOf(parts), random, clock }),
+        ...defaultAdmissionPlugins(deps),
+        mutatingAdmissionPolicies({ ...deps, registry, schemas, authorizer }),
+        validatingAdmissionPolicies({ ...deps, registry, authorizer }),
         // The whole chain's answer counts for the verbs `escalate` and `bind`, not only RBAC's.
         rbacEscalationCheck({ rbac, authorizer }),
         certificateSigners(authorizer),

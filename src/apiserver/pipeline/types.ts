@@ -227,6 +227,8 @@ export interface AdmissionRequest {
   readonly oldObject?: KubeObject;
   readonly dryRun: boolean;
   readonly warnings: string[];
+  /** For the audit log. */
+  readonly annotations?: Map<string, string>;
 }
 
 /** One admission plugin; both calls throw a StatusError (403 mostly) to refuse. */

@@ -1,7 +1,7 @@
 import type { CelEnvironment, CompileResult } from '#machinery/cel/environment.ts';
 import { compilationErrorText } from '#machinery/cel/errors.ts';
 import { kubernetesEnvironment } from '#machinery/cel/kubernetes/environment.ts';
-import { JSON_PATCH_TYPE, OBJECT_TYPE, OBJECT_TYPES } from '#machinery/cel/kubernetes/object-types.ts';
+import { JSON_PATCHES, JSON_PATCH_TYPE, OBJECT_TYPE, OBJECT_TYPES } from '#machinery/cel/kubernetes/object-types.ts';
 import { AUTHORIZER, RESOURCE_CHECK } from '#machinery/cel/kubernetes/types.ts';
 import type { TypeProvider } from '#machinery/cel/checker/type-provider.ts';
 import { BOOL, type CelType, DYN, listType, mapType, NULL, STRING, structType } from '#machinery/cel/types/type.ts';
@@ -72,6 +72,7 @@ export class PolicyExpressions {
         ...(hasVariables && { variables: structType(VARIABLES) }),
       },
       provider: this.#provider(makesObjects),
+      libraries: makesObjects ? [JSON_PATCHES] : [],
     });
   }
 
@@ -82,17 +83,18 @@ export class PolicyExpressions {
     { expected, errors }: { expected: readonly CelType[] | undefined; errors: FieldErrors },
   ): void {
     if (expression.trim() === '') return;
-    const result = this.#compile(expression, expected);
+    const result = this.compile(expression, expected);
     if (!result.ok) errors.push(invalidValue(path, expression, compilationErrorText(result.issues, expression)));
   }
 
   /** Makes a variable known to the expressions after it. */
   declare(name: string, expression: string): void {
-    const result = this.#compile(expression, undefined);
+    const result = this.compile(expression, undefined);
     this.#variables.set(name, result.ok ? result.outputType : DYN);
   }
 
-  #compile(expression: string, expected: readonly CelType[] | undefined): CompileResult {
+  /** The expression as a program, with what has been declared so far. */
+  compile(expression: string, expected: readonly CelType[] | undefined): CompileResult {
     return this.#environment.compile(expression, expected === undefined ? {} : { expectedTypes: expected });
   }
 

@@ -13,8 +13,16 @@ export interface AdmissionInput {
 }
 
 export function admissionRequest(call: Call, { isDryRun, kind, ...input }: AdmissionInput): AdmissionRequest {
-  const { info, user, warnings } = call.context;
-  return { ...input, info, user, kind: kind ?? call.definition.kind, dryRun: isDryRun, warnings };
+  const { info, user, warnings, auditAnnotations } = call.context;
+  return {
+    ...input,
+    info,
+    user,
+    kind: kind ?? call.definition.kind,
+    dryRun: isDryRun,
+    warnings,
+    annotations: auditAnnotations,
+  };
 }
 
 /** Runs the mutating plugins, in order. */
