@@ -152,7 +152,8 @@ describe('ValidatingAdmissionPolicy', () => {
         },
       ],
     });
-    await cluster.client.create(CONFIG_MAPS, map('allowed', 'rights'));
+    const made = await cluster.client.create(CONFIG_MAPS, map('allowed', 'rights'));
+    expect(made.metadata.name).toBe('allowed');
   });
 });
 
