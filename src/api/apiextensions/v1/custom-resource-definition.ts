@@ -4,6 +4,7 @@ import { CUSTOM_RESOURCE_DEFINITIONS } from '../../generated/resources.ts';
 import type { CustomResourceDefinition } from '../../generated/types.ts';
 import { carryOver } from '../../registry/carry-over.ts';
 import { defineKind } from '../../registry/kind.ts';
+import { decodeNestedSchemas } from './nested-schemas.ts';
 import { statusErrors, validateDefinition } from './validation/definition.ts';
 import { definitionWarnings } from './validation/warnings.ts';
 
@@ -47,6 +48,12 @@ export const customResourceDefinitions = defineKind(CUSTOM_RESOURCE_DEFINITIONS,
 function applyDefaults({ spec }: CustomResourceDefinition): void {
   const { names } = spec;
   spec.versions ??= [];
+  for (const version of spec.versions) {
+    version.name ??= '';
+    version.served ??= false;
+    version.storage ??= false;
+    decodeNestedSchemas(version.schema?.openAPIV3Schema);
+  }
   if ((names.singular ?? '') === '') names.singular = (names.kind ?? '').toLowerCase();
   if ((names.listKind ?? '') === '' && (names.kind ?? '') !== '') names.listKind = `${names.kind}List`;
   spec.conversion ??= { strategy: 'None' };
