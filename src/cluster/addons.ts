@@ -68,18 +68,19 @@ async function ensure<T extends KubeObject>(
   field?: keyof T,
 ): Promise<void> {
   const { name = '', namespace } = object.metadata;
-  const current = await client
-    .get(resource, namespace === undefined ? { name } : { name, namespace })
-    .catch((error: unknown) => {
+  const find = () =>
+    client.get(resource, namespace === undefined ? { name } : { name, namespace }).catch((error: unknown) => {
       if (isNotFound(error)) return undefined;
       throw error;
     });
+  const current = await find();
   if (current !== undefined && (field === undefined || deepEqual(current[field], object[field]))) return;
   try {
     if (current === undefined || field === undefined) await client.create(resource, object);
     else await client.update(resource, { ...current, [field]: object[field] });
   } catch (error) {
-    // Another control plane that starts at the same moment wrote the same.
-    if (!isAlreadyExists(error) && !isConflict(error)) throw error;
+    // Another control plane that starts at the same moment wrote the same, which may show as an address that is taken.
+    if (isAlreadyExists(error) || isConflict(error)) return;
+    if (current !== undefined || (await find()) === undefined) throw error;
   }
 }

@@ -183,6 +183,17 @@ async function create<T extends KubeObject>(client: Client, resource: ResourceTy
   try {
     await client.create(resource, object);
   } catch (error) {
-    if (!isAlreadyExists(error)) throw error;
+    // Another API server that starts at the same moment made it, which may show as an address that is taken.
+    if (!isAlreadyExists(error) && !(await exists(client, resource, object))) throw error;
+  }
+}
+
+async function exists<T extends KubeObject>(client: Client, resource: ResourceType<T>, object: T): Promise<boolean> {
+  try {
+    await client.get(resource, nameOf(object));
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
   }
 }
