@@ -1,27 +1,21 @@
-import { type FieldError, invalidValue, required } from '#machinery/field/field-error.ts';
-import { FieldPath } from '#machinery/field/field-path.ts';
 import { ageColumn, column, nameColumn } from '../columns/common.ts';
 import { HORIZONTAL_POD_AUTOSCALERS, HORIZONTAL_POD_AUTOSCALERS_V1 } from '../generated/resources.ts';
-import type { MetricSpec, MetricStatus, V2HorizontalPodAutoscaler } from '../generated/types.ts';
+import type { MetricSpec, MetricStatus } from '../generated/types.ts';
 import { statusRules } from '../registry/carry-over.ts';
 import { defineKind } from '../registry/kind.ts';
-import type { FieldErrors } from '../validation/basics.ts';
 import { fromStoredAutoscaler, toStoredAutoscaler } from './conversion.ts';
+import { defaultAutoscaler } from './defaults.ts';
+import { validateAutoscaler, validateAutoscalerStatus } from './validation.ts';
 
-const specPath = new FieldPath('spec');
 const METRICS_SHOWN_MAX = 2;
 
 export const horizontalPodAutoscalers = defineKind(HORIZONTAL_POD_AUTOSCALERS, {
   strategy: {
     ...statusRules,
-    applyDefaults({ spec }) {
-      spec.minReplicas ??= 1;
-      spec.metrics ??= [
-        { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } },
-      ];
-    },
-    validate,
-    validateUpdate: (next) => validate(next),
+    applyDefaults: defaultAutoscaler,
+    validate: (next) => validateAutoscaler(next),
+    validateUpdate: validateAutoscaler,
+    validateStatusUpdate: (next) => validateAutoscalerStatus(next),
   },
   columns: [
     nameColumn,
@@ -62,23 +56,6 @@ export const horizontalPodAutoscalersV1 = defineKind(HORIZONTAL_POD_AUTOSCALERS_
     fromStored: fromStoredAutoscaler,
   },
 });
-
-function validate({ spec }: V2HorizontalPodAutoscaler): FieldError[] {
-  const errors: FieldErrors = [];
-  const min = spec.minReplicas ?? 1;
-  if (min < 1) errors.push(invalidValue(specPath.child('minReplicas'), min, 'must be greater than or equal to 1'));
-  if (spec.maxReplicas < 1)
-    errors.push(invalidValue(specPath.child('maxReplicas'), spec.maxReplicas, 'must be greater than 0'));
-  if (spec.maxReplicas < min) {
-    errors.push(
-      invalidValue(specPath.child('maxReplicas'), spec.maxReplicas, 'must be greater than or equal to `minReplicas`'),
-    );
-  }
-  for (const field of ['kind', 'name'] as const) {
-    if ((spec.scaleTargetRef[field] ?? '') === '') errors.push(required(specPath.child('scaleTargetRef', field), ''));
-  }
-  return errors;
-}
 
 function metricsCell(specs: readonly MetricSpec[] | undefined, statuses: readonly MetricStatus[] | undefined): string {
   if (specs === undefined || specs.length === 0) return '<none>';

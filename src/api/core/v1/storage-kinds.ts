@@ -1,16 +1,14 @@
-import { deepEqual } from '#machinery/codec/deep.ts';
-import { type FieldError, forbiddenValue, required } from '#machinery/field/field-error.ts';
-import { FieldPath } from '#machinery/field/field-path.ts';
+import { formatTime } from '#machinery/clock/clock.ts';
 import { ageColumn, column, nameColumn } from '../../columns/common.ts';
 import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES } from '../../generated/resources.ts';
 import type { PersistentVolume, PersistentVolumeClaim } from '../../generated/types.ts';
 import { carryOver } from '../../registry/carry-over.ts';
 import { defineKind } from '../../registry/kind.ts';
-import type { FieldErrors } from '../../validation/basics.ts';
-import { specDifference } from './pod/validation/difference.ts';
 import { defaultClaimSpec } from './pod/volume-defaults.ts';
+import { validateClaim, validateClaimStatusUpdate, validateClaimUpdate } from './volumes/claim.ts';
+import { claimSpecWarnings } from './volumes/claim-warnings.ts';
+import { validateVolume, validateVolumeUpdate } from './volumes/persistent-volume.ts';
 
-const specPath = new FieldPath('spec');
 const shortModes: Readonly<Record<string, string>> = {
   ReadWriteOnce: 'RWO',
   ReadOnlyMany: 'ROX',
@@ -35,17 +33,24 @@ export const persistentVolumes = defineKind(PERSISTENT_VOLUMES, {
       next.status ??= {};
       next.status.phase ||= 'Pending';
     },
-    prepareForCreate(next) {
-      next.status = { phase: 'Pending' };
+    prepareForCreate(next, { nowMs }) {
+      next.status = { phase: 'Pending', lastPhaseTransitionTime: formatTime(nowMs) };
     },
     prepareForUpdate: (next, current) => {
       carryOver(next, current, 'status');
     },
-    prepareForStatusUpdate: (next, current) => {
+    prepareForStatusUpdate: (next, current, { nowMs }) => {
       carryOver(next, current, 'spec');
+      const { status = {} } = next;
+      const before = current.status ?? {};
+      if (status.phase === before.phase) return;
+      // A client may say when the phase changed; if it does not, it was now.
+      const isGiven = (status.lastPhaseTransitionTime ?? '') !== (before.lastPhaseTransitionTime ?? '');
+      if (!isGiven) next.status = { ...status, lastPhaseTransitionTime: formatTime(nowMs) };
     },
     validate: validateVolume,
-    validateUpdate: (next) => validateVolume(next),
+    validateUpdate: validateVolumeUpdate,
+    warnings: volumeWarnings,
   },
   columns: [
     nameColumn,
@@ -77,13 +82,6 @@ function claimCell(volume: PersistentVolume): string {
   return claim === undefined ? '' : `${claim.namespace ?? ''}/${claim.name ?? ''}`;
 }
 
-function validateVolume(volume: PersistentVolume): FieldError[] {
-  const errors: FieldErrors = [];
-  if ((volume.spec.accessModes ?? []).length === 0) errors.push(required(specPath.child('accessModes'), ''));
-  if (Object.keys(volume.spec.capacity ?? {}).length === 0) errors.push(required(specPath.child('capacity'), ''));
-  return errors;
-}
-
 export const persistentVolumeClaims = defineKind(PERSISTENT_VOLUME_CLAIMS, {
   strategy: {
     applyDefaults(next) {
@@ -93,15 +91,19 @@ export const persistentVolumeClaims = defineKind(PERSISTENT_VOLUME_CLAIMS, {
     },
     prepareForCreate(next) {
       next.status = { phase: 'Pending' };
+      alignDataSources(next);
     },
     prepareForUpdate: (next, current) => {
       carryOver(next, current, 'status');
+      alignDataSources(next);
     },
     prepareForStatusUpdate: (next, current) => {
       carryOver(next, current, 'spec');
     },
     validate: validateClaim,
     validateUpdate: validateClaimUpdate,
+    validateStatusUpdate: (next) => validateClaimStatusUpdate(next),
+    warnings: (next) => claimWarnings(next),
   },
   columns: [
     nameColumn,
@@ -126,32 +128,42 @@ export const persistentVolumeClaims = defineKind(PERSISTENT_VOLUME_CLAIMS, {
   ],
 });
 
-function validateClaim(claim: PersistentVolumeClaim): FieldError[] {
-  const errors: FieldErrors = [];
-  if ((claim.spec.accessModes ?? []).length === 0) {
-    errors.push(required(specPath.child('accessModes'), 'at least 1 access mode is required'));
+/** The older and the newer field of where the data comes from: a client may set either. */
+function alignDataSources({ spec }: PersistentVolumeClaim): void {
+  if (spec.dataSource !== undefined && spec.dataSourceRef === undefined) spec.dataSourceRef = { ...spec.dataSource };
+  else if (spec.dataSource === undefined && spec.dataSourceRef !== undefined) {
+    const { namespace = '', ...source } = spec.dataSourceRef;
+    if (namespace === '') spec.dataSource = source;
   }
-  if (claim.spec.resources?.requests?.['storage'] === undefined) {
-    errors.push(required(specPath.child('resources').key('storage'), ''));
-  }
-  return errors;
 }
 
-function validateClaimUpdate(next: PersistentVolumeClaim, current: PersistentVolumeClaim): FieldError[] {
-  const errors = validateClaim(next);
-  const comparable = { ...next.spec };
-  // A claim is bound once, and may grow and change class.
-  for (const field of ['volumeName', 'storageClassName'] as const) {
-    if (current.spec[field] === undefined) delete comparable[field];
+const OLD_CLASS = 'volume.beta.kubernetes.io/storage-class';
+const OLD_CLASS_WARNING = `metadata.annotations[${OLD_CLASS}]: deprecated since v1.8; use "storageClassName" attribute instead`;
+const oldSources: Readonly<Record<string, string>> = {
+  photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
+  scaleIO: 'deprecated in v1.16, non-functional in v1.22+',
+  storageos: 'deprecated in v1.22, non-functional in v1.25+',
+  glusterfs: 'deprecated in v1.25, non-functional in v1.26+',
+  cephfs: 'deprecated in v1.28, non-functional in v1.31+',
+  rbd: 'deprecated in v1.28, non-functional in v1.31+',
+};
+
+function claimWarnings(claim: PersistentVolumeClaim): string[] {
+  const isOld = claim.metadata.annotations?.[OLD_CLASS] !== undefined;
+  return [...(isOld ? [OLD_CLASS_WARNING] : []), ...claimSpecWarnings(claim.spec, 'spec')];
+}
+
+function volumeWarnings({ metadata, spec }: PersistentVolume): string[] {
+  const warnings: string[] = [];
+  if (metadata.annotations?.[OLD_CLASS] !== undefined) warnings.push(OLD_CLASS_WARNING);
+  if (spec.persistentVolumeReclaimPolicy === 'Recycle') {
+    warnings.push(
+      'spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.',
+    );
   }
-  for (const field of ['resources', 'volumeAttributesClassName'] as const) {
-    const value = current.spec[field];
-    if (value === undefined) delete comparable[field];
-    else Object.assign(comparable, { [field]: value });
+  for (const type in spec) {
+    const text = oldSources[type];
+    if (text !== undefined) warnings.push(`spec.${type === 'storageos' ? 'storageOS' : type}: ${text}`);
   }
-  if (!deepEqual(comparable, current.spec)) {
-    const detail = `spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n${specDifference(current.spec, comparable)}`;
-    errors.push(forbiddenValue(specPath, detail));
-  }
-  return errors;
+  return warnings;
 }
