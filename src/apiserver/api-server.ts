@@ -80,6 +80,7 @@ class Server implements ApiServer {
   readonly #protobuf: ProtobufForms | undefined;
   readonly #forms: Forms;
   readonly #handler: Handler;
+  readonly #metrics: Metrics;
   readonly #webhooks: WebhookClient;
   readonly #custom: CustomResources | undefined;
   #inFlight = 0;
@@ -97,7 +98,7 @@ class Server implements ApiServer {
     });
     const parts = new Parts(deps, hub, this);
     this.parts = parts;
-    const metrics = new Metrics({
+    this.#metrics = new Metrics({
       storageObjects: () => this.#storageObjects(),
       worstDelayMs: () => deps.executor.takeWorstDelayMs?.() ?? 0,
       features: () => deps.options?.features ?? [],
@@ -110,7 +111,7 @@ class Server implements ApiServer {
       hub,
       causes: this.#causes,
       componentChecks: [...(deps.componentChecks ?? []), { name: 'etcd-0', check: () => this.#hub.checkStore() }],
-      metrics,
+      metrics: this.#metrics,
       forms: this.#forms,
       authorizer: parts.authorizer,
       admission: fromParts(deps.admission ?? [], parts),
@@ -299,7 +300,8 @@ class Server implements ApiServer {
   #addStorage(definition: ResourceDefinition, cache: ResourceStorage['cache']): ResourceStorage {
     const { schemas } = this.#deps;
     const view = this.#custom?.viewOf(definition);
-    const storage = new ResourceStorage({ definition, cache, hub: this.#hub, schemas, view });
+    const timer = this.#metrics.storage.timerOf(definition, this.#deps.executor.clock);
+    const storage = new ResourceStorage({ definition, cache, hub: this.#hub, schemas, view, timer });
     this.#storages.set(definition, storage);
     return storage;
   }

@@ -189,6 +189,32 @@ describe('kubectl', () => {
     expect(await kubectl('get', 'componentstatuses')).toMatch(/etcd-0 +Healthy +ok/);
   });
 
+  test('metrics, their indicators of health, statusz and flagz', async () => {
+    const metrics = await kubectl('get', '--raw', '/metrics');
+    const created = 'apiserver_request_total{verb="POST",group="apps",version="v1",resource="deployments"';
+    expect(metrics).toContain(created);
+    for (const name of [
+      'apiserver_request_duration_seconds_bucket',
+      'apiserver_longrunning_requests{verb="WATCH"',
+      'apiserver_watch_events_total{',
+      'apiserver_admission_controller_admission_duration_seconds_count{name="LimitRanger"',
+      'authentication_attempts{result="success"}',
+      'authorization_attempts_total{result="allowed"}',
+      'etcd_requests_total{operation="create",group="",resource="pods"}',
+      'apiserver_storage_objects{resource="pods"}',
+      'kubernetes_feature_enabled{name="',
+      'kubernetes_build_info{major="1",minor="36"',
+      'process_cpu_seconds_total',
+    ]) {
+      expect(metrics).toContain(name);
+    }
+    expect(await kubectl('get', '--raw', '/metrics/slis')).toContain(
+      'kubernetes_healthcheck{name="etcd",type="readyz"} 1',
+    );
+    expect(await kubectl('get', '--raw', '/statusz')).toContain('Binary version: 1.36');
+    expect(await kubectl('get', '--raw', '/flagz')).toContain('secure-port=');
+  });
+
   test('events and describe tell what happened', async () => {
     const events = await eventually(
       'events of the deployment',

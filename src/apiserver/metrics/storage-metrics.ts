@@ -11,7 +11,14 @@ export interface StorageSources {
   worstDelayMs?(): number;
 }
 
-type StoreOperation = 'create' | 'update' | 'delete';
+const OPERATIONS = ['create', 'update', 'delete'] as const;
+type StoreOperation = (typeof OPERATIONS)[number];
+
+interface Measures {
+  readonly seconds: Histogram.Internal<string>;
+  readonly requests: Counter.Internal;
+  readonly errors: Counter.Internal;
+}
 
 /** What is stored and how long the store takes; `etcd` in the names stands for whichever store there is. */
 export class StorageMetrics {
@@ -45,21 +52,48 @@ export class StorageMetrics {
     if (sources.worstDelayMs !== undefined) addEventLoopDelay(registry, () => sources.worstDelayMs?.() ?? 0);
   }
 
-  /** Times one commit. */
-  async commit<T>(
-    labels: { operation: StoreOperation; group: string; resource: string },
-    clock: Clock,
-    run: () => Promise<T>,
-  ): Promise<T> {
-    const startedMs = clock.monotonic();
-    this.#requests.inc(labels);
+  /** What times the commits of one resource. */
+  timerOf(resource: { readonly group: string; readonly resource: string }, clock: Clock): CommitTimer {
+    const { group } = resource;
+    const measures = OPERATIONS.map((operation) => {
+      const labels = { operation, group, resource: resource.resource };
+      return [operation, this.#measuresOf(labels)] as const;
+    });
+    // Safe: every operation is among them.
+    return new CommitTimer(Object.fromEntries(measures) as Record<StoreOperation, Measures>, clock);
+  }
+
+  #measuresOf(labels: Record<string, string>): Measures {
+    return {
+      seconds: this.#seconds.labels(labels),
+      requests: this.#requests.labels(labels),
+      errors: this.#errors.labels(labels),
+    };
+  }
+}
+
+/** Times commits, with everything looked up beforehand: it stands in the path of every write. */
+export class CommitTimer {
+  readonly #measures: Readonly<Record<StoreOperation, Measures>>;
+  readonly #clock: Clock;
+
+  constructor(measures: Readonly<Record<StoreOperation, Measures>>, clock: Clock) {
+    this.#measures = measures;
+    this.#clock = clock;
+  }
+
+  /** The commit's own result or error. */
+  async time<T>(operation: StoreOperation, commit: () => Promise<T>): Promise<T> {
+    const { seconds, requests, errors } = this.#measures[operation];
+    const startedMs = this.#clock.monotonic();
+    requests.inc();
     try {
-      return await run();
+      return await commit();
     } catch (error) {
-      this.#errors.inc(labels);
+      errors.inc();
       throw error;
     } finally {
-      this.#seconds.observe(labels, (clock.monotonic() - startedMs) / 1000);
+      seconds.observe((this.#clock.monotonic() - startedMs) / 1000);
     }
   }
 }

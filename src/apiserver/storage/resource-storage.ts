@@ -5,6 +5,7 @@ import type { KubeObject } from '#machinery/meta/types.ts';
 import { type CompiledSchema, compileSchema } from '#machinery/schema/compile.ts';
 import type { SchemaSet } from '#machinery/schema/schema.ts';
 import type { Revision } from '#store/store.ts';
+import type { CommitTimer } from '../metrics/storage-metrics.ts';
 import { Entry } from './entry.ts';
 import type { WatchHub } from './hub.ts';
 import { storageKey } from './keys.ts';
@@ -23,6 +24,7 @@ export class ResourceStorage {
   readonly #hub: WatchHub;
   readonly #schemas: SchemaSet;
   readonly #view: StoredView | undefined;
+  readonly #timer: CommitTimer;
   #compiled: CompiledSchema | undefined;
 
   constructor(init: {
@@ -30,6 +32,7 @@ export class ResourceStorage {
     cache: ResourceCache;
     hub: WatchHub;
     schemas: SchemaSet;
+    timer: CommitTimer;
     /** For custom resources. */
     view?: StoredView | undefined;
   }) {
@@ -38,6 +41,7 @@ export class ResourceStorage {
     this.#hub = init.hub;
     this.#schemas = init.schemas;
     this.#view = init.view;
+    this.#timer = init.timer;
   }
 
   /** Compiled at first use. */
@@ -120,12 +124,14 @@ export class ResourceStorage {
     const { ttlSeconds } = this.definition;
     const { encoded } = prepared;
     this.#hub.prepare(encoded.bytes, prepared);
-    const result = await this.#hub.store.commit({
-      key,
-      value: encoded.bytes,
-      expectedRevision,
-      ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
-    });
+    const result = await this.#timer.time(expectedRevision === 0 ? 'create' : 'update', () =>
+      this.#hub.store.commit({
+        key,
+        value: encoded.bytes,
+        expectedRevision,
+        ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
+      }),
+    );
     if (result.type === 'conflict') return this.#conflict(result.current);
     this.#view?.wrote(result.revision);
     const cached = this.cache.get(key);
@@ -138,7 +144,9 @@ export class ResourceStorage {
 
   async remove(current: Entry): Promise<StorageResult> {
     const { key, revision } = current;
-    const result = await this.#hub.store.commit({ key, value: undefined, expectedRevision: revision });
+    const result = await this.#timer.time('delete', () =>
+      this.#hub.store.commit({ key, value: undefined, expectedRevision: revision }),
+    );
     if (result.type === 'conflict') return this.#conflict(result.current);
     return { type: 'committed', entry: current.at(result.revision) };
   }
