@@ -3,6 +3,10 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ensurePki } from '#apiserver/pki/pki.ts';
+import { RealClock } from '#machinery/clock/real-clock.ts';
+import { SystemRandom } from '#machinery/random/system-random.ts';
+import { openEtcdStore } from '#store/etcd/etcd-store.ts';
 import { EtcdCluster, missingEtcd } from '#store/etcd/testing/etcd-process.ts';
 import { runTiphys, spawnTiphys } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
@@ -26,8 +30,14 @@ describe.skipIf(missing !== undefined)(`two tiphys servers on one etcd, with kub
 
   beforeAll(async () => {
     etcd = await EtcdCluster.start();
-    first = await startServer({ folder, address: '127.0.0.1', endpoints: etcd.endpoints });
-    second = await startServer({ folder, address: '127.0.0.2', endpoints: etcd.endpoints, pkiOf: first });
+    // What every server of a cluster has in common is made before; then both meet on the empty store.
+    const pkiOf = join(folder, 'shared');
+    await ensurePki(pkiOf, {}, { clock: new RealClock(), random: new SystemRandom() });
+    const { endpoints } = etcd;
+    [first, second] = await Promise.all([
+      startServer({ folder, address: '127.0.0.1', endpoints, pkiOf }),
+      startServer({ folder, address: '127.0.0.2', endpoints, pkiOf }),
+    ]);
   });
 
   afterAll(async () => {
@@ -168,11 +178,11 @@ async function startServer(options: {
   folder: string;
   address: string;
   endpoints: readonly string[] | undefined;
-  pkiOf?: Server;
+  pkiOf?: string;
 }): Promise<Server> {
   const { folder, address, endpoints, pkiOf } = options;
   const dataDir = join(folder, address);
-  if (pkiOf !== undefined) copyPki(pkiOf.dataDir, dataDir);
+  if (pkiOf !== undefined) copyPki(pkiOf, dataDir);
   const child = spawnTiphys([
     'server',
     '--data-dir',
@@ -219,9 +229,6 @@ async function podsOf({ kubectl }: Server, app: string): Promise<number> {
 }
 
 async function revisionOf({ endpoints }: EtcdCluster): Promise<number> {
-  const { openEtcdStore } = await import('#store/etcd/etcd-store.ts');
-  const { RealClock } = await import('#machinery/clock/real-clock.ts');
-  const { SystemRandom } = await import('#machinery/random/system-random.ts');
   await using store = await openEtcdStore(
     { endpoints, prefix: '/registry' },
     { clock: new RealClock(), random: new SystemRandom() },
