@@ -1,11 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
+const SEED = ['test/support/property-seed.ts'];
+
 /** Four kinds of tests; `scripts/test.ts` runs them one after the other. */
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts'], testTimeout: 30_000 } },
-      { test: { name: 'cluster', include: ['test/cluster/**/*.test.ts'], testTimeout: 60_000 } },
+      { test: { name: 'unit', include: ['src/**/*.test.ts'], setupFiles: SEED, testTimeout: 30_000 } },
+      { test: { name: 'cluster', include: ['test/cluster/**/*.test.ts'], setupFiles: SEED, testTimeout: 60_000 } },
       {
         test: {
           name: 'conformance',

@@ -26,13 +26,7 @@ import { flowControl, READS_IN_FLIGHT_MAX, WRITES_IN_FLIGHT_MAX } from './pipeli
 import { impersonation } from './pipeline/stages/impersonation.ts';
 import { measure } from './pipeline/stages/measure.ts';
 import { binaryBody } from './pipeline/stages/protobuf-body.ts';
-import {
-  type ApiRequest,
-  type ApiResponse,
-  type Handler,
-  type RequestContext,
-  textResponse,
-} from './pipeline/types.ts';
+import { type ApiRequest, type ApiResponse, type Handler, type RequestContext } from './pipeline/types.ts';
 import { ProtobufForms } from './protobuf-forms.ts';
 import type { ServerCore } from './server-core.ts';
 import type { ApiServerDeps, FromParts, HealthCheck, ResourceView, ServerParts } from './server-parts.ts';

@@ -203,7 +203,10 @@ function statusText({ status, text }: { status: number; text: string }): string 
 
 function networkText(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const place = error instanceof Error && 'address' in error && 'port' in error ? `${String(error.address)}:${String(error.port)}` : '';
+  const place =
+    error instanceof Error && 'address' in error && 'port' in error
+      ? `${String(error.address)}:${String(error.port)}`
+      : '';
   switch (code) {
     case 'ECONNREFUSED':
       return `dial tcp ${place}: connect: connection refused`;

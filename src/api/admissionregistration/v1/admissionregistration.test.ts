@@ -187,7 +187,7 @@ describe('admission policies', () => {
     [
       'an expression that is no condition',
       policy({ validations: [{ expression: '1' }] }),
-      ['spec.validations[0].expression: Invalid value: "1": must evaluate to bool'],
+      ['spec.validations[0].expression: Invalid value: "1": must evaluate to bool but got int'],
     ],
     [
       'an unknown field of the request',

@@ -36,5 +36,7 @@ test('flagz lists the settings in order; a form that it does not have is not acc
   const yaml = await serve(asking('application/yaml;as=Flagz;v=v1alpha1;g=config.k8s.io'));
   expect(textOf(yaml)).toContain('  secure-port: "6443"');
   expect(() => serve(asking('application/json'))).toThrow(/only the following media types/);
-  expect(() => serve(asking('application/json;as=Flagz;v=v1;g=config.k8s.io'))).toThrow(/only the following media types/);
+  expect(() => serve(asking('application/json;as=Flagz;v=v1;g=config.k8s.io'))).toThrow(
+    /only the following media types/,
+  );
 });
