@@ -51,7 +51,7 @@ export function checkEndpointAddress(text: string, path: FieldPath, errors: Fiel
     const range = parseCidr(cidr);
     return range?.family === family && networkOf({ ...range, address }) === range.address;
   };
-  if (address === 0n) refuse('may not be unspecified (0.0.0.0 or ::)');
+  if (address === 0n) refuse(`may not be unspecified (${text})`);
   if (isIn('169.254.0.0/16') || isIn('fe80::/10')) {
     refuse('may not be in the link-local range (169.254.0.0/16, fe80::/10)');
   }
@@ -60,16 +60,29 @@ export function checkEndpointAddress(text: string, path: FieldPath, errors: Fiel
   }
 }
 
+/** Services cannot have such addresses, either, nor those of the machine itself. */
+export function checkSpecialAddress(text: string, path: FieldPath, errors: FieldErrors): void {
+  const family = ipFamily(text);
+  const address = parseIp(text) ?? 0n;
+  const isLoopback = family === 'IPv4' ? address >> 24n === 127n : address === 1n;
+  if (family !== undefined && isLoopback) {
+    errors.push(invalidValue(path, text, 'may not be in the loopback range (127.0.0.0/8, ::1/128)'));
+  }
+  checkEndpointAddress(text, path, errors);
+}
+
 /** The address with the bits of the host cleared. */
 export function networkOf({ family, address, prefixLength }: Cidr): bigint {
   const hostBits = BigInt((family === 'IPv4' ? 32 : 128) - prefixLength);
   return (address >> hostBits) << hostBits;
 }
 
-function isMapped(text: string): boolean {
+/** An IPv4 address written as one of IPv6: `::ffff:1.2.3.4`. */
+export function isMapped(text: string): boolean {
   return ipFamily(text) === 'IPv6' && (parseIp(text) ?? 0n) >> 32n === 0xffffn;
 }
 
-function withoutLeadingZeros(text: string): string {
+/** The text as older parsers read it. */
+export function withoutLeadingZeros(text: string): string {
   return text.replaceAll(/(^|[./])0+(?=\d)/g, '$1');
 }

@@ -1,5 +1,4 @@
 import {
-  isDns1035Label,
   isDns1123Label,
   isDns1123Subdomain,
   isPathSegmentName,
@@ -8,12 +7,8 @@ import {
 
 type NameRule = (name: string, options: { isPrefix: boolean }) => string[];
 
-/** Names that must be DNS labels: namespaces. */
+/** Names that must be DNS labels: namespaces, and services (KEP-5311). */
 export const labelName: NameRule = (name, { isPrefix }) => isDns1123Label(isPrefix ? maskTrailingDash(name) : name);
-
-/** Names that must be DNS labels of the older kind, which begin with a letter: services. */
-export const olderLabelName: NameRule = (name, { isPrefix }) =>
-  isDns1035Label(isPrefix ? maskTrailingDash(name) : name);
 
 /** Names that need only fit into a path: roles and bindings. */
 export const pathSegmentName: NameRule = (name, options) => isPathSegmentName(name, options);

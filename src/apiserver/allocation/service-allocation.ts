@@ -1,3 +1,4 @@
+import { dropOtherTypesFields, keepAllocated } from '#api/core/v1/service/allocated.ts';
 import type { Service } from '#api/generated/types.ts';
 import { internalError, invalid } from '#machinery/errors/status-error.ts';
 import { fieldErrorText, invalidValue, type FieldError } from '#machinery/field/field-error.ts';
@@ -7,8 +8,6 @@ import type { ResourceView, WriteHook } from '../server-parts.ts';
 import { Allocator, bandSize } from './allocator.ts';
 import {
   clusterIpsOf,
-  dropTypeDependentFields,
-  keepAllocated,
   needsClusterIp,
   needsHealthCheckNodePort,
   needsNodePort,
@@ -63,7 +62,7 @@ class ServiceAllocation {
   prepare(service: Service, old: Service | undefined): (outcome: 'committed' | 'failed') => void {
     const addresses = this.#addresses;
     if (old !== undefined) {
-      dropTypeDependentFields(service, old);
+      dropOtherTypesFields(service, old);
       keepAllocated(service, old);
     }
     const undo: (() => void)[] = [];

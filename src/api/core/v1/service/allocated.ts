@@ -15,6 +15,11 @@ export function needsHealthCheckNodePort(spec: ServiceSpec): boolean {
   return spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
 }
 
+/** Whether clients outside the cluster can reach it by something of its own. */
+export function isExternallyAccessible({ type, externalIPs = [] }: ServiceSpec): boolean {
+  return type === 'LoadBalancer' || type === 'NodePort' || (type === 'ClusterIP' && externalIPs.length > 0);
+}
+
 export function isHeadless(spec: ServiceSpec): boolean {
   return spec.clusterIP === 'None' || spec.clusterIPs?.[0] === 'None';
 }
@@ -60,15 +65,18 @@ export function keepAllocated(next: Service, current: Service): void {
   }
 }
 
+/** Ports are the same by name, whatever else the client changed of them. */
 function keepNodePorts(spec: ServiceSpec, before: ServiceSpec): void {
   const known = new Map<string, number>();
-  for (const port of before.ports ?? []) {
-    if (port.nodePort !== undefined) known.set(`${port.protocol}/${port.port}`, port.nodePort);
-  }
-  const used = new Set((spec.ports ?? []).map((port) => port.nodePort ?? 0));
+  for (const { name = '', nodePort = 0 } of before.ports ?? []) known.set(name, nodePort);
+  const given = new Set((spec.ports ?? []).map(({ nodePort = 0 }) => nodePort));
+  const used = new Set([...known.values()].filter((nodePort) => given.has(nodePort)));
   for (const port of spec.ports ?? []) {
-    const nodePort = known.get(`${port.protocol}/${port.port}`);
-    if ((port.nodePort ?? 0) === 0 && nodePort !== undefined && !used.has(nodePort)) port.nodePort = nodePort;
+    if ((port.nodePort ?? 0) !== 0) continue;
+    const nodePort = known.get(port.name ?? '') ?? 0;
+    if (nodePort === 0 || used.has(nodePort)) continue;
+    port.nodePort = nodePort;
+    used.add(nodePort);
   }
 }
 
@@ -76,24 +84,14 @@ function keepNodePorts(spec: ServiceSpec, before: ServiceSpec): void {
 export function dropOtherTypesFields(next: Service, current: Service): void {
   const spec = next.spec;
   const before = current.spec;
-  if (needsClusterIp(before) && !needsClusterIp(spec)) {
-    if (spec.clusterIP === before.clusterIP) {
-      delete spec.clusterIP;
-      delete spec.clusterIPs;
-    }
-    delete spec.ipFamilies;
-    delete spec.ipFamilyPolicy;
-    if (spec.internalTrafficPolicy === before.internalTrafficPolicy) delete spec.internalTrafficPolicy;
-  }
-  if (needsNodePort(before) && !needsNodePort(spec) && samePorts(spec, before)) {
+  if (before.type !== 'ExternalName' && spec.type === 'ExternalName') dropClusterIps(spec, before);
+  const hadNodePorts = before.type === 'NodePort' || before.type === 'LoadBalancer';
+  const hasNodePorts = spec.type === 'NodePort' || spec.type === 'LoadBalancer';
+  if (hadNodePorts && !hasNodePorts && hasNoNewPorts(spec, before)) {
     for (const port of spec.ports ?? []) delete port.nodePort;
   }
   if (needsHealthCheckNodePort(before) && !needsHealthCheckNodePort(spec)) {
     if (spec.healthCheckNodePort === before.healthCheckNodePort) delete spec.healthCheckNodePort;
-  }
-  const wasExternal = before.type === 'NodePort' || before.type === 'LoadBalancer';
-  if (wasExternal && spec.type === 'ClusterIP' && spec.externalTrafficPolicy === before.externalTrafficPolicy) {
-    delete spec.externalTrafficPolicy;
   }
   if (before.type === 'LoadBalancer' && spec.type !== 'LoadBalancer') {
     if (spec.allocateLoadBalancerNodePorts === before.allocateLoadBalancerNodePorts) {
@@ -101,9 +99,27 @@ export function dropOtherTypesFields(next: Service, current: Service): void {
     }
     if (spec.loadBalancerClass === before.loadBalancerClass) delete spec.loadBalancerClass;
   }
+  if (isExternallyAccessible(before) && !isExternallyAccessible(spec)) {
+    if (spec.externalTrafficPolicy === before.externalTrafficPolicy) delete spec.externalTrafficPolicy;
+  }
+  if (spec.type !== 'LoadBalancer') next.status = { ...next.status, loadBalancer: {} };
 }
 
-function samePorts(spec: ServiceSpec, before: ServiceSpec): boolean {
-  const text = (ports: ServiceSpec['ports']): string => (ports ?? []).map((port) => port.nodePort ?? 0).join();
-  return text(spec.ports) === text(before.ports);
+function dropClusterIps(spec: ServiceSpec, before: ServiceSpec): void {
+  if (spec.clusterIP === before.clusterIP && isSame(spec.clusterIPs, before.clusterIPs)) {
+    delete spec.clusterIP;
+    delete spec.clusterIPs;
+  }
+  if (isSame(spec.ipFamilies, before.ipFamilies)) delete spec.ipFamilies;
+  if (spec.ipFamilyPolicy === before.ipFamilyPolicy) delete spec.ipFamilyPolicy;
+}
+
+function isSame(left: readonly string[] = [], right: readonly string[] = []): boolean {
+  return left.length === right.length && left.every((value, index) => value === right[index]);
+}
+
+/** Ports may come, go and change as long as no new number is asked for. */
+function hasNoNewPorts(spec: ServiceSpec, before: ServiceSpec): boolean {
+  const known = new Set((before.ports ?? []).map(({ nodePort = 0 }) => nodePort));
+  return (spec.ports ?? []).every(({ nodePort = 0 }) => nodePort === 0 || known.has(nodePort));
 }

@@ -3,9 +3,6 @@ import { formatLabels } from '../../../columns/selector.ts';
 import type { Service } from '../../../generated/types.ts';
 import type { KindColumn } from '../../../registry/kind.ts';
 
-/** Long lists of addresses are cut in the narrow table. */
-const ADDRESS_CHARACTERS_MAX = 16;
-
 export const serviceColumns: readonly KindColumn<Service>[] = [
   nameColumn,
   column('Type', 'How the service can be reached.', (service) => service.spec.type ?? ''),
@@ -40,12 +37,9 @@ function externalAddress(service: Service): string {
 
 function balancerAddresses(service: Service): string {
   const ingress = service.status?.loadBalancer?.ingress ?? [];
-  const text = [...new Set(ingress.map(({ ip, hostname }) => ip ?? hostname ?? '').filter((item) => item !== ''))]
+  return [...new Set(ingress.map(({ ip, hostname }) => ip ?? hostname ?? '').filter((item) => item !== ''))]
     .toSorted()
     .join(',');
-  return text.length > ADDRESS_CHARACTERS_MAX && ingress.length > 1
-    ? `${text.slice(0, ADDRESS_CHARACTERS_MAX - 3)}...`
-    : text;
 }
 
 function portsCell(service: Service): string {

@@ -1,4 +1,5 @@
 import type { Service } from '../../../generated/types.ts';
+import { isExternallyAccessible, needsClusterIp } from './allocated.ts';
 
 const CLIENT_IP_TIMEOUT_SECONDS = 10800;
 
@@ -14,10 +15,13 @@ export function defaultService(service: Service): void {
     port.protocol ||= 'TCP';
     if (port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '') port.targetPort = port.port;
   }
-  const isExternal = spec.type === 'NodePort' || spec.type === 'LoadBalancer';
-  if (isExternal) spec.externalTrafficPolicy ||= 'Cluster';
-  if (isExternal || spec.type === 'ClusterIP') spec.internalTrafficPolicy ??= 'Cluster';
+  if (isExternallyAccessible(spec)) spec.externalTrafficPolicy ||= 'Cluster';
+  if (needsClusterIp(spec)) spec.internalTrafficPolicy ??= 'Cluster';
   if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
   service.status ??= {};
   service.status.loadBalancer ??= {};
+  if (spec.type !== 'LoadBalancer') return;
+  for (const ingress of service.status.loadBalancer.ingress ?? []) {
+    if ((ingress.ip ?? '') !== '') ingress.ipMode ??= 'VIP';
+  }
 }

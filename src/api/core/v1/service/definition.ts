@@ -1,11 +1,13 @@
 import { SERVICES } from '../../../generated/resources.ts';
 import { carryOver } from '../../../registry/carry-over.ts';
 import { defineKind } from '../../../registry/kind.ts';
-import { olderLabelName } from '../../../validation/name-rules.ts';
+import { labelName } from '../../../validation/name-rules.ts';
 import { alignClusterIps, dropOtherTypesFields, keepAllocated } from './allocated.ts';
 import { serviceColumns } from './columns.ts';
 import { defaultService } from './defaults.ts';
+import { validateServiceStatus } from './status.ts';
 import { validateService, validateServiceUpdate } from './validation.ts';
+import { serviceWarnings } from './warnings.ts';
 
 export const services = defineKind(SERVICES, {
   strategy: {
@@ -23,9 +25,12 @@ export const services = defineKind(SERVICES, {
     prepareForStatusUpdate(next, current) {
       carryOver(next, current, 'spec');
     },
-    validate: validateService,
+    validate: (next) => validateService(next),
     validateUpdate: validateServiceUpdate,
-    validateName: olderLabelName,
+    validateStatusUpdate: validateServiceStatus,
+    warnings: serviceWarnings,
+    validateName: labelName,
+    allowCreateOnUpdate: true,
   },
   columns: serviceColumns,
   selectableFields: {
