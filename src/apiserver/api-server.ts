@@ -27,6 +27,7 @@ import { impersonation } from './pipeline/stages/impersonation.ts';
 import { measure } from './pipeline/stages/measure.ts';
 import { binaryBody } from './pipeline/stages/protobuf-body.ts';
 import { type ApiRequest, type ApiResponse, type Handler, type RequestContext } from './pipeline/types.ts';
+import { warningHeader } from './pipeline/warning-headers.ts';
 import { ProtobufForms } from './protobuf-forms.ts';
 import type { ServerCore } from './server-core.ts';
 import type { ApiServerDeps, FromParts, HealthCheck, ResourceView, ServerParts } from './server-parts.ts';
@@ -183,6 +184,7 @@ class Server implements ApiServer {
       flowControl({
         readsMax: options.maxReadsInFlight ?? READS_IN_FLIGHT_MAX,
         writesMax: options.maxWritesInFlight ?? WRITES_IN_FLIGHT_MAX,
+        clock,
       }),
       authorization(parts.authorizer, { metrics: core.metrics.security, clock }),
       binaryBody({ protobuf: this.#protobuf, servesCbor: options.servesCbor ?? false, registry: core.registry }),
@@ -367,10 +369,7 @@ function withHeaders(response: ApiResponse, { auditId, warnings }: RequestContex
     'cache-control': 'no-cache, private',
     ...response.headers,
   };
-  if (warnings.length > 0) headers['warning'] = warnings.map((text) => `299 - ${quoted(text)}`).join(', ');
+  const warning = warnings.length === 0 ? '' : warningHeader(warnings);
+  if (warning !== '') headers['warning'] = warning;
   return { ...response, headers };
-}
-
-function quoted(text: string): string {
-  return `"${text.replaceAll(/[\r\n]+/g, ' ').replaceAll(/["\\]/g, (character) => `\\${character}`)}"`;
 }

@@ -1,3 +1,4 @@
+import { encodeValue } from '#machinery/codec/json.ts';
 import type { CustomResourceSubresourceScale } from '#api/generated/types.ts';
 import { type FieldError, invalidValue } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
@@ -63,7 +64,7 @@ function nestedField(object: KubeObject, path: string): Found {
 
 function accessorMessage(path: string, { value, wanted }: { value: unknown; wanted: string }): string {
   const at = path.startsWith('.') ? path : `.${path}`;
-  return `${at} accessor error: ${typeof value === 'string' ? value : JSON.stringify(value)} is of the type ${goType(value)}, expected ${wanted}`;
+  return `${at} accessor error: ${typeof value === 'string' ? value : encodeValue(value)} is of the type ${goType(value)}, expected ${wanted}`;
 }
 
 function goType(value: unknown): string {

@@ -126,16 +126,23 @@ export function appliedObject({ value }: AppliedBody, expectedType: string): Kub
   }
   // Safe: an object is read by its own keys; what is needed of it is checked here and by the schema.
   const fields = value as Fields;
-  const { kind = '', apiVersion = '', metadata } = fields;
-  const [group, version] = splitVersion(String(apiVersion));
-  const type = `${group}/${version}, Kind=${String(kind)}`;
+  const { metadata } = fields;
+  const kind = textOf(fields['kind']);
+  const apiVersion = textOf(fields['apiVersion']);
+  const [group, version] = splitVersion(apiVersion);
+  const type = `${group}/${version}, Kind=${kind}`;
   if (type !== expectedType) throw badRequest(`invalid object type: ${type}`);
   if (metadata !== undefined && metadata !== null && (typeof metadata !== 'object' || Array.isArray(metadata))) {
     throw badRequest('metadata of the applied configuration must be an object');
   }
   const meta = (metadata ?? {}) as KubeObject['metadata'];
   if (Array.isArray(meta.managedFields)) throw badRequest('metadata.managedFields must be nil');
-  return { ...fields, kind: String(kind), apiVersion: String(apiVersion), metadata: meta };
+  return { ...fields, kind, apiVersion, metadata: meta };
+}
+
+/** As upstream reads an object whose fields it does not know: what is no text is none. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 function splitVersion(apiVersion: string): [group: string, version: string] {
@@ -150,7 +157,7 @@ function checkTyped({ storage, definition }: Call, applied: KubeObject): void {
   const { name = '', namespace = '' } = applied.metadata;
   const type = `${definition.group}/${definition.version}, Kind=${definition.kind}`;
   throw badRequest(
-    `failed to create typed patch object (${String(namespace)}/${String(name)}; ${type}): ${typedErrorText(errors)}`,
+    `failed to create typed patch object (${textOf(namespace)}/${textOf(name)}; ${type}): ${typedErrorText(errors)}`,
   );
 }
 

@@ -1,5 +1,5 @@
 import type { HealthMetrics } from '../metrics/health-metrics.ts';
-import { isTrue } from '../pipeline/request-info.ts';
+import { isTrue, splitPath } from '../pipeline/request-info.ts';
 import { type ApiResponse, type Handler, textResponse } from '../pipeline/types.ts';
 import type { HealthCheck } from '../server-parts.ts';
 
@@ -13,7 +13,7 @@ export function healthHandler(checks: readonly HealthCheck[], metrics: HealthMet
     return failure;
   };
   return async ({ info, request }) => {
-    const [endpoint = '', ...rest] = info.path.replace(/^\/+|\/+$/g, '').split('/');
+    const [endpoint = '', ...rest] = splitPath(info.path);
     const wanted = checks.filter(({ endpoints }) => endpoints.some((name) => name === endpoint));
     const single = rest.join('/');
     if (single === '') return all({ endpoint, checks: wanted, run }, request.query);

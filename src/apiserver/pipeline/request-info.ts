@@ -1,13 +1,13 @@
 import type { RequestInfo } from './types.ts';
 
-const VERB_OF_METHOD: Readonly<Record<string, string>> = {
-  POST: 'create',
-  GET: 'get',
-  HEAD: 'get',
-  PUT: 'update',
-  PATCH: 'patch',
-  DELETE: 'delete',
-};
+const VERB_OF_METHOD: ReadonlyMap<string, string> = new Map([
+  ['POST', 'create'],
+  ['GET', 'get'],
+  ['HEAD', 'get'],
+  ['PUT', 'update'],
+  ['PATCH', 'patch'],
+  ['DELETE', 'delete'],
+]);
 
 /** Parts of a namespace itself, as opposed to resources inside it. */
 const NAMESPACE_SUBRESOURCES = new Set(['status', 'finalize']);
@@ -25,7 +25,7 @@ export function parseRequestInfo(request: {
   const group = isGroupless ? '' : (parts[1] ?? '');
   const version = parts[isGroupless ? 1 : 2] ?? '';
   let rest = parts.slice(isGroupless ? 2 : 3);
-  let verb = VERB_OF_METHOD[method] ?? '';
+  let verb = VERB_OF_METHOD.get(method) ?? '';
   if (rest[0] === 'watch') {
     // The deprecated form: /api/v1/watch/pods.
     if (rest.length < 2) return nonResource(method, path);
@@ -86,7 +86,14 @@ function nonResource(method: string, path: string): RequestInfo {
   };
 }
 
-function splitPath(path: string): string[] {
-  const trimmed = path.replace(/^\/+|\/+$/g, '');
-  return trimmed === '' ? [] : trimmed.split('/');
+/** The parts of a path between its slashes, without those at its ends. */
+export function splitPath(path: string): string[] {
+  // By hand: a pattern that is anchored at the end takes quadratic time over many slashes.
+  let start = 0;
+  let end = path.length;
+  while (start < end && path.charCodeAt(start) === SLASH) start += 1;
+  while (end > start && path.charCodeAt(end - 1) === SLASH) end -= 1;
+  return start === end ? [] : path.slice(start, end).split('/');
 }
+
+const SLASH = 0x2f;

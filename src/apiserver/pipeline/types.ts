@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { encodeValue } from '#machinery/codec/json.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { FieldTerm } from '#machinery/selectors/field-selector.ts';
 import type { LabelRequirement } from '#machinery/selectors/label-selector.ts';
@@ -150,7 +151,7 @@ export function jsonResponse(
     type: 'bytes',
     status,
     headers: { 'content-type': 'application/json', ...headers },
-    body: [Buffer.from(`${JSON.stringify(body)}\n`)],
+    body: [Buffer.from(`${encodeValue(body)}\n`)],
     json: body,
   };
 }

@@ -33,10 +33,18 @@ export async function answer(request: NodeRequest, sink: ResponseSink, deps: Ans
 
 async function handle(request: NodeRequest, deps: AnswerDeps): Promise<ApiResponse> {
   try {
-    return await deps.server.handle(request);
+    return inUtf8(await deps.server.handle(request));
   } catch (error) {
     return errorResponse(error, deps.log);
   }
+}
+
+/** Node writes a header's characters as bytes; warnings name fields in any script, which Go writes as UTF-8. */
+function inUtf8(response: ApiResponse): ApiResponse {
+  if (response.type === 'upgrade') return response;
+  const warning = response.headers['warning'];
+  if (warning === undefined || /^[\x20-\x7e]*$/.test(warning)) return response;
+  return { ...response, headers: { ...response.headers, warning: Buffer.from(warning).toString('latin1') } };
 }
 
 /** The wire form of a failure that the pipeline let through. */

@@ -1,3 +1,4 @@
+import { encodeValue } from '../codec/json.ts';
 import type { FieldPath } from './field-path.ts';
 
 /** Upstream's error types; the value is the `reason` of a Status cause (apimachinery `field.ErrorType`). */
@@ -23,7 +24,7 @@ export interface FieldError {
 
 /** How a value looks in a message: strings quoted, objects as JSON, absent as `null`. */
 function printValue(value: unknown): string {
-  return value === undefined ? 'null' : JSON.stringify(value);
+  return encodeValue(value);
 }
 
 function build(reason: FieldErrorReason, path: FieldPath, head: string, detail: string): FieldError {

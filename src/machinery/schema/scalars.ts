@@ -1,3 +1,4 @@
+import { encodeValue } from '../codec/json.ts';
 import { formatTime, parseTime } from '../clock/clock.ts';
 import { parseQuantity, QuantityError } from '../quantity/quantity.ts';
 import { goType, jsonKind } from './go-types.ts';
@@ -58,7 +59,7 @@ function decodeIntOrString(value: unknown): ScalarResult {
 function decodeQuantity(value: unknown): ScalarResult {
   if (typeof value !== 'string' && typeof value !== 'number') {
     // Upstream parses the raw text of whatever stands there.
-    return { type: 'error', message: quantityMessage(JSON.stringify(value)) };
+    return { type: 'error', message: quantityMessage(encodeValue(value)) };
   }
   try {
     return ok(parseQuantity(value).toString());

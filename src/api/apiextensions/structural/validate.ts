@@ -1,3 +1,4 @@
+import { encodeValue } from '#machinery/codec/json.ts';
 import { deepEqual } from '#machinery/codec/deep.ts';
 import type { FieldError } from '#machinery/field/field-error.ts';
 import type { FieldPath } from '#machinery/field/field-path.ts';
@@ -133,7 +134,7 @@ function checkEnum(value: unknown, schema: JsonSchema, path: string, result: Val
 
 function goText(value: unknown): string {
   if (typeof value === 'string') return value;
-  return typeof value === 'number' ? goNumber(value) : JSON.stringify(value);
+  return typeof value === 'number' ? goNumber(value) : encodeValue(value);
 }
 
 // Junctors are checked before anything else of the value, as upstream does.

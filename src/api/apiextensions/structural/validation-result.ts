@@ -1,3 +1,4 @@
+import { encodeValue } from '#machinery/codec/json.ts';
 import {
   type FieldError,
   invalidValue,
@@ -56,7 +57,7 @@ function fieldErrorOf({ type, name, text, value, limit = -1, allowed = [] }: Fin
       return notSupported(
         at,
         value,
-        allowed.map((one) => (typeof one === 'string' ? one : JSON.stringify(one))),
+        allowed.map((one) => (typeof one === 'string' ? one : encodeValue(one))),
       );
     case 'tooLong':
       return tooLong(at, limit);

@@ -1,3 +1,4 @@
+import { encodeValue } from '#machinery/codec/json.ts';
 import {
   duplicateValue,
   invalidValue,
@@ -221,7 +222,7 @@ export function checkConfiguration(
   const { parameters } = opaque;
   const parametersPath = at.child('parameters');
   if (parameters === undefined || parameters === null) errors.push(required(parametersPath, ''));
-  else if (Buffer.byteLength(JSON.stringify(parameters)) > PARAMETERS_BYTES_MAX) {
+  else if (Buffer.byteLength(encodeValue(parameters)) > PARAMETERS_BYTES_MAX) {
     errors.push(tooLong(parametersPath, PARAMETERS_BYTES_MAX));
   } else if (typeof parameters !== 'object' || Array.isArray(parameters)) {
     errors.push(invalidValue(parametersPath, '<value omitted>', 'must be a valid JSON object'));

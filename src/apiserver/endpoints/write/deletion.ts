@@ -1,3 +1,4 @@
+import { encodeValue } from '#machinery/codec/json.ts';
 import { formatTime, parseTime } from '#machinery/clock/clock.ts';
 import type { ResourceDefinition } from '#api/registry/resource.ts';
 import { badRequest, conflict } from '#machinery/errors/status-error.ts';
@@ -189,14 +190,14 @@ function propagationOf(value: unknown, errors: FieldError[]): Propagation | unde
 }
 
 function textsOf(value: unknown): string[] {
-  return Array.isArray(value) ? value.map(String) : [];
+  return Array.isArray(value) ? value.map((item) => (typeof item === 'string' ? item : encodeValue(item))) : [];
 }
 
 function integerOf(value: unknown): number | undefined {
   if (value === undefined || value === null || value === '') return undefined;
-  const number = Number(value);
+  const number = typeof value === 'number' || typeof value === 'string' ? Number(value) : Number.NaN;
   if (Number.isSafeInteger(number)) return number;
-  throw badRequest(`cannot decode DeleteOptions: gracePeriodSeconds must be an integer, not ${JSON.stringify(value)}`);
+  throw badRequest(`cannot decode DeleteOptions: gracePeriodSeconds must be an integer, not ${encodeValue(value)}`);
 }
 
 function textOf(value: unknown): string | undefined {

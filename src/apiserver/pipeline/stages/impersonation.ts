@@ -1,4 +1,5 @@
-import { forbidden, internalError } from '#machinery/errors/status-error.ts';
+import { setOwn } from '#machinery/codec/deep.ts';
+import { badRequest, forbidden } from '#machinery/errors/status-error.ts';
 import type { Authorizer, Stage, UserInfo } from '../types.ts';
 import { forbiddenText } from './authorization.ts';
 
@@ -45,12 +46,12 @@ function requestedUser(headers: Readonly<Record<string, string>>): UserInfo | un
   const extra: Record<string, string[]> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (!name.startsWith(EXTRA_PREFIX)) continue;
-    extra[decodeURIComponent(name.slice(EXTRA_PREFIX.length))] = splitHeader(value);
+    setOwn(extra, decodedKey(name.slice(EXTRA_PREFIX.length)), splitHeader(value));
   }
   const hasMore = groups.length > 0 || uid !== '' || Object.keys(extra).length > 0;
   if (username === '' && !hasMore) return undefined;
   if (username === '')
-    throw internalError(new Error(`requested ${JSON.stringify({ groups })} without impersonating a user`));
+    throw badRequest(`requested ${JSON.stringify({ groups, uid, extra })} without impersonating a user name`);
   return {
     username,
     groups,
@@ -90,6 +91,16 @@ function completed(user: UserInfo): UserInfo {
     groups.push('system:authenticated');
   }
   return { ...user, groups };
+}
+
+/** A key that is not rightly escaped is taken as it stands, as upstream does. */
+function decodedKey(key: string): string {
+  try {
+    return decodeURIComponent(key);
+  } catch (error) {
+    if (error instanceof URIError) return key;
+    throw error;
+  }
 }
 
 function splitHeader(value: string | undefined): string[] {

@@ -1,3 +1,4 @@
+import { encodeValue } from '#machinery/codec/json.ts';
 import { deepEqual } from '#machinery/codec/deep.ts';
 
 /** Enough to see what was changed; a message is no place for a whole spec. */
@@ -18,8 +19,8 @@ function compare(before: unknown, after: unknown, path: string, lines: string[])
     }
     return;
   }
-  if (before !== undefined) lines.push(`- ${path}: ${JSON.stringify(before)}`);
-  if (after !== undefined) lines.push(`+ ${path}: ${JSON.stringify(after)}`);
+  if (before !== undefined) lines.push(`- ${path}: ${encodeValue(before)}`);
+  if (after !== undefined) lines.push(`+ ${path}: ${encodeValue(after)}`);
 }
 
 function isContainer(value: unknown): value is Record<string, unknown> {
