@@ -1,5 +1,6 @@
 import { type FieldError, forbiddenValue, invalidValue, notSupported, required } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
+import { checkReplicaCounts, workloadWarnings } from '../../apps/v1/pod-template.ts';
 import { ageColumn, column, nameColumn } from '../../columns/common.ts';
 import { containerColumns } from '../../columns/containers.ts';
 import { formatLabels } from '../../columns/selector.ts';
@@ -8,6 +9,7 @@ import type { ReplicationController } from '../../generated/types.ts';
 import { statusRules } from '../../registry/carry-over.ts';
 import { defineKind } from '../../registry/kind.ts';
 import { checkNotNegative, type FieldErrors } from '../../validation/basics.ts';
+import { hostnameWarnings } from '../../validation/hostname-warning.ts';
 import { defaultPodTemplate } from './pod/defaults.ts';
 import { checkPodTemplate } from './pod/validation/pod-spec.ts';
 
@@ -33,6 +35,11 @@ export const replicationControllers = defineKind(REPLICATION_CONTROLLERS, {
     },
     validate,
     validateUpdate: (next) => validate(next),
+    validateStatusUpdate,
+    warnings: (next, current) => [
+      ...hostnameWarnings(next.metadata.name, current),
+      ...workloadWarnings(next, current, 'template'),
+    ],
     scale: { specReplicas: '.spec.replicas', statusReplicas: '.status.replicas', selector: '.spec.selector' },
   },
   columns: [
@@ -88,6 +95,21 @@ function validate({ spec }: ReplicationController): FieldError[] {
   if (spec.template.spec?.activeDeadlineSeconds !== undefined) {
     const at = templatePath.child('spec', 'activeDeadlineSeconds');
     errors.push(forbiddenValue(at, 'activeDeadlineSeconds in ReplicationController is not Supported'));
+  }
+  return errors;
+}
+
+const counts = {
+  all: ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'],
+  parts: ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
+} as const;
+
+function validateStatusUpdate({ status }: ReplicationController): FieldError[] {
+  const errors: FieldErrors = [];
+  checkReplicaCounts({ ...status }, counts, errors);
+  if ((status?.availableReplicas ?? 0) > (status?.readyReplicas ?? 0)) {
+    const path = new FieldPath('status').child('availableReplicas');
+    errors.push(invalidValue(path, status?.availableReplicas, 'cannot be greater than readyReplicas'));
   }
   return errors;
 }

@@ -1,18 +1,18 @@
-import { type FieldError, invalidValue } from '#machinery/field/field-error.ts';
+import { type FieldError, invalidValue, notSupported, required } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
 import { immutableField } from '#machinery/validation/metadata.ts';
 import { ageColumn, column, nameColumn } from '../../../columns/common.ts';
 import { containerColumns, selectorColumn } from '../../../columns/containers.ts';
 import { formatLabels } from '../../../columns/selector.ts';
 import { defaultPodTemplate } from '../../../core/v1/pod/defaults.ts';
-import { templateWarnings } from '../../../core/v1/pod/warnings.ts';
 import { DAEMON_SETS } from '../../../generated/resources.ts';
-import type { DaemonSet, DaemonSetStatus } from '../../../generated/types.ts';
+import type { DaemonSet, DaemonSetStatus, DaemonSetUpdateStrategy } from '../../../generated/types.ts';
 import { carryOver } from '../../../registry/carry-over.ts';
 import { defineKind } from '../../../registry/kind.ts';
-import { checkNotNegative, checkOneOf, type FieldErrors } from '../../../validation/basics.ts';
+import { checkNotNegative, type FieldErrors } from '../../../validation/basics.ts';
 import { checkAtMostWhole, checkIntOrPercent, isZero } from '../../../validation/int-or-percent.ts';
-import { checkSelectorAndTemplate } from '../pod-template.ts';
+import { checkCollisions, checkReplicaCounts, checkSelectorAndTemplate, workloadWarnings } from '../pod-template.ts';
+import { keepTemplateGeneration, startTemplateGeneration } from './template-generation.ts';
 
 const specPath = new FieldPath('spec');
 
@@ -40,9 +40,11 @@ export const daemonSets = defineKind(DAEMON_SETS, {
     },
     prepareForCreate(next) {
       next.status = { ...emptyStatus };
+      startTemplateGeneration(next);
     },
     prepareForUpdate(next, current) {
       carryOver(next, current, 'status');
+      keepTemplateGeneration(next, current);
     },
     prepareForStatusUpdate(next, current) {
       carryOver(next, current, 'spec');
@@ -52,7 +54,8 @@ export const daemonSets = defineKind(DAEMON_SETS, {
       ...validate(next),
       ...immutableField(next.spec.selector, current.spec.selector, specPath.child('selector')),
     ],
-    warnings: (next) => templateWarnings(next.spec.template),
+    validateStatusUpdate,
+    warnings: (next, current) => workloadWarnings(next, current),
   },
   columns: [
     nameColumn,
@@ -97,22 +100,61 @@ function validate({ spec }: DaemonSet): FieldError[] {
     errors,
   );
   checkNotNegative(spec.minReadySeconds, specPath.child('minReadySeconds'), errors);
-  const path = specPath.child('updateStrategy');
-  checkOneOf(spec.updateStrategy?.type, ['OnDelete', 'RollingUpdate'], path, errors);
-  const rolling = spec.updateStrategy?.rollingUpdate;
-  if (rolling !== undefined) {
-    const at = path.child('rollingUpdate');
-    checkIntOrPercent(rolling.maxUnavailable, at.child('maxUnavailable'), errors);
-    checkIntOrPercent(rolling.maxSurge, at.child('maxSurge'), errors);
-    if (isZero(rolling.maxUnavailable) === isZero(rolling.maxSurge)) {
-      const detail = isZero(rolling.maxSurge)
-        ? 'cannot be 0 when maxSurge is 0'
-        : 'may not be set when maxSurge is non-zero';
-      errors.push(invalidValue(at.child('maxUnavailable'), rolling.maxUnavailable, detail));
-    }
-    checkAtMostWhole(rolling.maxUnavailable, at.child('maxUnavailable'), errors);
-    checkAtMostWhole(rolling.maxSurge, at.child('maxSurge'), errors);
-  }
+  checkStrategy(spec.updateStrategy ?? {}, specPath.child('updateStrategy'), errors);
   checkNotNegative(spec.revisionHistoryLimit, specPath.child('revisionHistoryLimit'), errors);
+  return errors;
+}
+
+function checkStrategy(strategy: DaemonSetUpdateStrategy, path: FieldPath, errors: FieldErrors): void {
+  const rolling = strategy.rollingUpdate;
+  if (strategy.type === 'OnDelete') return;
+  if (strategy.type !== 'RollingUpdate') {
+    // Upstream prints its internal form.
+    const { maxUnavailable = 0, maxSurge = 0 } = rolling ?? {};
+    const value = {
+      Type: strategy.type ?? '',
+      RollingUpdate: rolling === undefined ? null : { MaxUnavailable: maxUnavailable, MaxSurge: maxSurge },
+    };
+    errors.push(notSupported(path, value, ['RollingUpdate', 'OnDelete']));
+    return;
+  }
+  const at = path.child('rollingUpdate');
+  if (rolling === undefined) {
+    errors.push(required(at, ''));
+    return;
+  }
+  for (const field of ['maxUnavailable', 'maxSurge'] as const)
+    checkIntOrPercent(rolling[field], at.child(field), errors);
+  for (const field of ['maxUnavailable', 'maxSurge'] as const)
+    checkAtMostWhole(rolling[field], at.child(field), errors);
+  const hasUnavailable = !isZero(rolling.maxUnavailable);
+  const hasSurge = !isZero(rolling.maxSurge);
+  if (hasUnavailable && hasSurge) {
+    const detail = 'may not be set when maxUnavailable is non-zero';
+    errors.push(invalidValue(at.child('maxSurge'), rolling.maxSurge, detail));
+  } else if (!hasUnavailable && !hasSurge) {
+    errors.push(required(at.child('maxUnavailable'), 'cannot be 0 when maxSurge is 0'));
+  }
+}
+
+const counts = {
+  all: [
+    'currentNumberScheduled',
+    'numberMisscheduled',
+    'desiredNumberScheduled',
+    'numberReady',
+    'observedGeneration',
+    'updatedNumberScheduled',
+    'numberAvailable',
+    'numberUnavailable',
+    'collisionCount',
+  ],
+  parts: [],
+} as const;
+
+function validateStatusUpdate(next: DaemonSet, current: DaemonSet): FieldError[] {
+  const errors: FieldErrors = [];
+  checkReplicaCounts({ ...next.status }, counts, errors);
+  checkCollisions(next.status?.collisionCount, current.status?.collisionCount, errors);
   return errors;
 }

@@ -4,14 +4,14 @@ import { immutableField } from '#machinery/validation/metadata.ts';
 import { ageColumn, column, nameColumn } from '../../../columns/common.ts';
 import { containerColumns, selectorColumn } from '../../../columns/containers.ts';
 import { defaultPodTemplate } from '../../../core/v1/pod/defaults.ts';
-import { templateWarnings } from '../../../core/v1/pod/warnings.ts';
 import { DEPLOYMENTS } from '../../../generated/resources.ts';
 import type { Deployment, DeploymentStrategy } from '../../../generated/types.ts';
 import { statusRules } from '../../../registry/carry-over.ts';
 import { defineKind, type KindColumn } from '../../../registry/kind.ts';
 import { checkNotNegative, type FieldErrors } from '../../../validation/basics.ts';
 import { checkAtMostWhole, checkIntOrPercent, isZero } from '../../../validation/int-or-percent.ts';
-import { checkSelectorAndTemplate } from '../pod-template.ts';
+import { hostnameWarnings } from '../../../validation/hostname-warning.ts';
+import { checkCollisions, checkReplicaCounts, checkSelectorAndTemplate, workloadWarnings } from '../pod-template.ts';
 
 const specPath = new FieldPath('spec');
 
@@ -46,11 +46,25 @@ export const deployments = defineKind(DEPLOYMENTS, {
       ...immutableField(next.spec.selector, current.spec.selector, specPath.child('selector')),
     ],
     validateStatusUpdate,
-    warnings: (next) => templateWarnings(next.spec.template),
+    warnings: (next, current) => [...hostnameWarnings(next.metadata.name, current), ...workloadWarnings(next, current)],
     scale: { specReplicas: '.spec.replicas', statusReplicas: '.status.replicas', selector: '.spec.selector' },
   },
   columns,
 });
+
+const counts = {
+  all: [
+    'observedGeneration',
+    'replicas',
+    'updatedReplicas',
+    'readyReplicas',
+    'availableReplicas',
+    'unavailableReplicas',
+    'terminatingReplicas',
+    'collisionCount',
+  ],
+  parts: ['updatedReplicas', 'readyReplicas', 'availableReplicas'],
+} as const;
 
 function applyDefaults(deployment: Deployment): void {
   const { spec } = deployment;
@@ -118,37 +132,29 @@ function checkStrategy(strategy: DeploymentStrategy, path: FieldPath, errors: Fi
       checkAtMostWhole(rolling.maxUnavailable, rollingPath.child('maxUnavailable'), errors);
       return;
     default:
-      errors.push(notSupported(path, strategy, ['Recreate', 'RollingUpdate']));
+      // Upstream prints its internal form.
+      errors.push(
+        notSupported(path, { Type: strategy.type ?? '', RollingUpdate: internalRollout(rolling) }, [
+          'Recreate',
+          'RollingUpdate',
+        ]),
+      );
   }
+}
+
+function internalRollout(rolling: DeploymentStrategy['rollingUpdate']): object | null {
+  if (rolling === undefined) return null;
+  return { MaxUnavailable: rolling.maxUnavailable ?? 0, MaxSurge: rolling.maxSurge ?? 0 };
 }
 
 function validateStatusUpdate(next: Deployment, current: Deployment): FieldError[] {
   const errors: FieldErrors = [];
-  const path = new FieldPath('status');
   const status = next.status ?? {};
-  const fields = [
-    'observedGeneration',
-    'replicas',
-    'updatedReplicas',
-    'readyReplicas',
-    'availableReplicas',
-    'unavailableReplicas',
-    'collisionCount',
-  ] as const;
-  for (const field of fields) checkNotNegative(status[field], path.child(field), errors);
-  const replicas = status.replicas ?? 0;
-  for (const field of ['updatedReplicas', 'readyReplicas', 'availableReplicas'] as const) {
-    const value = status[field] ?? 0;
-    if (value > replicas) errors.push(invalidValue(path.child(field), value, 'cannot be greater than status.replicas'));
-  }
+  checkReplicaCounts({ ...status }, counts, errors);
   if ((status.availableReplicas ?? 0) > (status.readyReplicas ?? 0)) {
-    const detail = 'cannot be greater than readyReplicas';
-    errors.push(invalidValue(path.child('availableReplicas'), status.availableReplicas, detail));
+    const at = new FieldPath('status').child('availableReplicas');
+    errors.push(invalidValue(at, status.availableReplicas, 'cannot be greater than readyReplicas'));
   }
-  const before = current.status?.collisionCount;
-  if (before !== undefined && (status.collisionCount ?? -1) < before) {
-    const value = status.collisionCount;
-    errors.push(invalidValue(path.child('collisionCount'), value, 'cannot be decremented'));
-  }
+  checkCollisions(status.collisionCount, current.status?.collisionCount, errors);
   return errors;
 }

@@ -4,13 +4,13 @@ import { immutableField } from '#machinery/validation/metadata.ts';
 import { ageColumn, column, nameColumn } from '../../../columns/common.ts';
 import { containerColumns, selectorColumn } from '../../../columns/containers.ts';
 import { defaultPodTemplate } from '../../../core/v1/pod/defaults.ts';
-import { templateWarnings } from '../../../core/v1/pod/warnings.ts';
 import { REPLICA_SETS } from '../../../generated/resources.ts';
 import type { ReplicaSet } from '../../../generated/types.ts';
 import { carryOver } from '../../../registry/carry-over.ts';
 import { defineKind, type KindColumn } from '../../../registry/kind.ts';
 import { checkNotNegative, type FieldErrors } from '../../../validation/basics.ts';
-import { checkSelectorAndTemplate } from '../pod-template.ts';
+import { hostnameWarnings } from '../../../validation/hostname-warning.ts';
+import { checkReplicaCounts, checkSelectorAndTemplate, workloadWarnings } from '../pod-template.ts';
 
 const specPath = new FieldPath('spec');
 
@@ -47,7 +47,7 @@ export const replicaSets = defineKind(REPLICA_SETS, {
       ...immutableField(next.spec.selector, current.spec.selector, specPath.child('selector')),
     ],
     validateStatusUpdate: (next) => validateStatus(next),
-    warnings: (next) => templateWarnings(next.spec.template),
+    warnings: (next, current) => [...hostnameWarnings(next.metadata.name, current), ...workloadWarnings(next, current)],
     scale: { specReplicas: '.spec.replicas', statusReplicas: '.status.replicas', selector: '.spec.selector' },
   },
   columns,
@@ -74,23 +74,22 @@ function validate(set: ReplicaSet): FieldError[] {
 
 function validateStatus({ status }: ReplicaSet): FieldError[] {
   const errors: FieldErrors = [];
-  const path = new FieldPath('status');
-  const fields = [
+  checkReplicaCounts({ ...status }, counts, errors);
+  if ((status?.availableReplicas ?? 0) > (status?.readyReplicas ?? 0)) {
+    const at = new FieldPath('status').child('availableReplicas');
+    errors.push(invalidValue(at, status?.availableReplicas, 'cannot be greater than readyReplicas'));
+  }
+  return errors;
+}
+
+const counts = {
+  all: [
     'replicas',
     'fullyLabeledReplicas',
     'readyReplicas',
     'availableReplicas',
+    'terminatingReplicas',
     'observedGeneration',
-  ] as const;
-  for (const field of fields) checkNotNegative(status?.[field], path.child(field), errors);
-  const replicas = status?.replicas ?? 0;
-  for (const field of ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'] as const) {
-    const value = status?.[field] ?? 0;
-    if (value > replicas) errors.push(invalidValue(path.child(field), value, 'cannot be greater than status.replicas'));
-  }
-  if ((status?.availableReplicas ?? 0) > (status?.readyReplicas ?? 0)) {
-    const detail = 'cannot be greater than readyReplicas';
-    errors.push(invalidValue(path.child('availableReplicas'), status?.availableReplicas, detail));
-  }
-  return errors;
-}
+  ],
+  parts: ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
+} as const;

@@ -1,46 +1,38 @@
-import { deepEqual } from '#machinery/codec/deep.ts';
-import { type FieldError, forbiddenValue } from '#machinery/field/field-error.ts';
-import { FieldPath } from '#machinery/field/field-path.ts';
 import { ageColumn, column, nameColumn } from '../../../columns/common.ts';
 import { containerColumns } from '../../../columns/containers.ts';
 import { defaultPodTemplate } from '../../../core/v1/pod/defaults.ts';
-import { templateWarnings } from '../../../core/v1/pod/warnings.ts';
+import { claimSpecWarnings } from '../../../core/v1/volumes/claim-warnings.ts';
 import { defaultClaimSpec } from '../../../core/v1/pod/volume-defaults.ts';
 import { STATEFUL_SETS } from '../../../generated/resources.ts';
-import type { StatefulSet, StatefulSetSpec } from '../../../generated/types.ts';
+import type { StatefulSet } from '../../../generated/types.ts';
 import { carryOver } from '../../../registry/carry-over.ts';
 import { defineKind } from '../../../registry/kind.ts';
-import { checkNotNegative, checkOneOf, type FieldErrors } from '../../../validation/basics.ts';
-import { checkSelectorAndTemplate } from '../pod-template.ts';
-
-const specPath = new FieldPath('spec');
-
-const changeable = [
-  'replicas',
-  'ordinals',
-  'template',
-  'updateStrategy',
-  'revisionHistoryLimit',
-  'persistentVolumeClaimRetentionPolicy',
-  'minReadySeconds',
-] as const;
+import { labelName } from '../../../validation/name-rules.ts';
+import { workloadWarnings } from '../pod-template.ts';
+import { validateStatefulSet, validateStatefulSetStatus, validateStatefulSetUpdate } from './validation.ts';
 
 export const statefulSets = defineKind(STATEFUL_SETS, {
   strategy: {
     hasGeneration: true,
     applyDefaults,
     prepareForCreate(next) {
-      next.status = { replicas: 0 };
+      next.status = { replicas: 0, availableReplicas: 0 };
+      delete next.spec.updateStrategy?.rollingUpdate?.maxUnavailable;
     },
     prepareForUpdate(next, current) {
       carryOver(next, current, 'status');
+      // A feature that is off by default (KEP-961).
+      const isInUse = current.spec.updateStrategy?.rollingUpdate?.maxUnavailable !== undefined;
+      if (!isInUse) delete next.spec.updateStrategy?.rollingUpdate?.maxUnavailable;
     },
     prepareForStatusUpdate(next, current) {
       carryOver(next, current, 'spec');
     },
-    validate,
-    validateUpdate,
-    warnings: (next) => templateWarnings(next.spec.template),
+    validate: (next) => validateStatefulSet(next),
+    validateUpdate: validateStatefulSetUpdate,
+    validateStatusUpdate: validateStatefulSetStatus,
+    validateName: labelName,
+    warnings,
     scale: { specReplicas: '.spec.replicas', statusReplicas: '.status.replicas', selector: '.spec.selector' },
   },
   columns: [
@@ -79,41 +71,18 @@ function applyDefaults(set: StatefulSet): void {
   }
 }
 
-function validate(set: StatefulSet): FieldError[] {
-  const errors: FieldErrors = [];
-  const { spec } = set;
-  checkOneOf(spec.podManagementPolicy, ['OrderedReady', 'Parallel'], specPath.child('podManagementPolicy'), errors);
-  const strategyPath = specPath.child('updateStrategy');
-  checkOneOf(spec.updateStrategy?.type, ['OnDelete', 'RollingUpdate'], strategyPath.child('type'), errors);
-  const partitionPath = strategyPath.child('rollingUpdate', 'partition');
-  checkNotNegative(spec.updateStrategy?.rollingUpdate?.partition, partitionPath, errors);
-  checkNotNegative(spec.replicas, specPath.child('replicas'), errors);
-  checkNotNegative(spec.minReadySeconds, specPath.child('minReadySeconds'), errors);
-  checkNotNegative(spec.ordinals?.start, specPath.child('ordinals', 'start'), errors);
-  checkSelectorAndTemplate(
-    {
-      selector: spec.selector,
-      template: spec.template,
-      path: specPath,
-      kindText: 'statefulset',
-      deadlineText: 'StatefulSet',
-    },
-    errors,
-  );
-  return errors;
-}
-
-function validateUpdate(next: StatefulSet, current: StatefulSet): FieldError[] {
-  const errors = validate(next);
-  const rest = (spec: StatefulSetSpec): object => {
-    const copy: Record<string, unknown> = { ...spec };
-    for (const field of changeable) delete copy[field];
-    return copy;
-  };
-  if (!deepEqual(rest(next.spec), rest(current.spec))) {
-    const detail =
-      "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
-    errors.push(forbiddenValue(specPath, detail));
+function warnings(next: StatefulSet, current: StatefulSet | undefined): string[] {
+  const texts = workloadWarnings(next, current);
+  for (const [index, { spec }] of (next.spec.volumeClaimTemplates ?? []).entries()) {
+    // The paths are upstream's, which differ.
+    texts.push(
+      ...claimSpecWarnings(spec, `spec.volumeClaimTemplates[${index}]${current === undefined ? '' : '.Spec'}`),
+    );
   }
-  return errors;
+  if ((next.spec.revisionHistoryLimit ?? 0) < 0) {
+    texts.push(
+      'spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended',
+    );
+  }
+  return texts;
 }

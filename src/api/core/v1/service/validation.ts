@@ -3,7 +3,6 @@ import {
   type FieldError,
   forbiddenValue,
   invalidValue,
-  notSupported,
   required,
 } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
