@@ -12,6 +12,7 @@ import { nodeLifecycleController } from './nodelifecycle/controller.ts';
 import { podGarbageCollector } from './podgc/controller.ts';
 import { replicaSetController } from './replicaset/controller.ts';
 import { replicationControllerController } from './replicationcontroller/controller.ts';
+import { resourceQuotaController } from './resourcequota/controller.ts';
 import { rootCaController } from './rootca/controller.ts';
 import { serviceAccountController } from './serviceaccount/controller.ts';
 import { serviceCidrController } from './servicecidrs/controller.ts';
@@ -32,6 +33,7 @@ export const controllerList: readonly ControllerDefinition[] = [
   podGarbageCollector,
   replicaSetController,
   replicationControllerController,
+  resourceQuotaController,
   rootCaController,
   serviceAccountController,
   serviceCidrController,

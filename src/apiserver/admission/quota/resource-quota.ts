@@ -3,8 +3,8 @@ import { forbidden } from '#machinery/errors/status-error.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import { parseQuantity, ZERO_QUANTITY, type Quantity } from '#machinery/quantity/quantity.ts';
 import type { ResourceView, WriteHook } from '../../server-parts.ts';
-import { hasScopes, isInScope } from './scopes.ts';
-import { addAmounts, usageOf, type Amounts, type CountedResource } from './usage.ts';
+import { isInScope } from '#api/core/v1/quota/scopes.ts';
+import { addAmounts, usageOf, type Amounts, type CountedResource } from '#api/core/v1/quota/usage.ts';
 
 /** Compute resources that a pod must name where a quota limits them. */
 const REQUIRED = /^(?:(?:requests|limits)\.)?(?:cpu|memory|ephemeral-storage)$/;
@@ -42,7 +42,7 @@ export class QuotaCheck {
 
   #check(quota: ResourceQuota, change: { counted: CountedResource; object: KubeObject; old: KubeObject | undefined }) {
     const { counted, object, old } = change;
-    if (!counts(quota, counted, object)) return;
+    if (!isInScope(quota, counted, object)) return;
     const hard = new Map(Object.entries(quota.spec?.hard ?? {}).map(([name, text]) => [name, parseQuantity(text)]));
     const usage = usageOf(counted, object);
     if (old === undefined) requireAmounts(quota, { counted, object, hard });
@@ -69,22 +69,16 @@ export class QuotaCheck {
     const used: Amounts = new Map();
     const namespace = quota.metadata.namespace ?? '';
     for (const object of this.#view(counted.group, counted.resource).list(namespace)) {
-      if (counts(quota, counted, object)) addAmounts(used, usageOf(counted, object));
+      if (isInScope(quota, counted, object)) addAmounts(used, usageOf(counted, object));
     }
     for (const { counted: other, object, old } of this.#pending) {
-      if (other !== counted || object.metadata.namespace !== namespace || !counts(quota, counted, object)) continue;
+      if (other !== counted || object.metadata.namespace !== namespace || !isInScope(quota, counted, object)) continue;
       addAmounts(used, usageOf(counted, object));
       if (old === undefined) continue;
       for (const [name, value] of usageOf(counted, old)) used.set(name, (used.get(name) ?? value).subtract(value));
     }
     return used;
   }
-}
-
-function counts(quota: ResourceQuota, { group, resource }: CountedResource, object: KubeObject): boolean {
-  if (!hasScopes(quota)) return true;
-  // Safe: the resource says what kind the object is.
-  return group === '' && resource === 'pods' && isInScope(quota, object as Pod);
 }
 
 /** What the write adds, of what the quota limits. */

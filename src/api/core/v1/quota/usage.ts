@@ -81,7 +81,8 @@ function addClaim(usage: Amounts, claim: PersistentVolumeClaim): void {
   usage.set('persistentvolumeclaims', ONE);
   const storage = claim.spec?.resources?.requests?.['storage'];
   if (storage !== undefined) usage.set('requests.storage', parseQuantity(storage));
-  const storageClass = claim.spec?.storageClassName;
+  const storageClass =
+    claim.metadata.annotations?.['volume.beta.kubernetes.io/storage-class'] ?? claim.spec?.storageClassName;
   if (storageClass === undefined || storageClass === '') return;
   const prefix = `${storageClass}.storageclass.storage.k8s.io/`;
   usage.set(`${prefix}persistentvolumeclaims`, ONE);
