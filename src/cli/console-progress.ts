@@ -27,7 +27,7 @@ export class ConsoleProgress implements Progress {
 
   /** Seconds since this object was made. */
   elapsed(): string {
-    return formatSeconds(performance.now() - this.#started);
+    return `${((performance.now() - this.#started) / 1_000).toFixed(1)} s`;
   }
 }
 

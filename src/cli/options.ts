@@ -17,6 +17,11 @@ export function withDataDir(command: Command): Command {
   return command.option('--data-dir <path>', 'the data directory, which names the cluster', fallback);
 }
 
+/** Whether a command needs no `--data-dir` to mean this one. */
+export function isDefaultDataDir(path: string): boolean {
+  return path === defaultDataDirectory(process.env, currentUid());
+}
+
 export interface ApiFlags {
   readonly runtimeConfig?: RuntimeConfig;
   readonly featureGates?: Readonly<Record<string, boolean>>;

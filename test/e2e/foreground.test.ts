@@ -71,8 +71,8 @@ describe('up in the foreground', () => {
     const first = start();
     await ready(first.output);
     expect(first.output.text).toMatch(/✓ control plane \(\d+/);
-    expect(first.output.text).toMatch(/ready in [\d.]+ m?s: https:\/\/127\.0\.0\.1:\d+/);
-    expect(first.output.text).toContain('next: npx tiphys kubectl get nodes');
+    expect(first.output.text).toMatch(/ready in [\d.]+ s: https:\/\/127\.0\.0\.1:\d+/);
+    expect(first.output.text).toContain(`next: npx tiphys kubectl --data-dir ${dataDir} get nodes`);
     const kubectl = await kubectlFor(kubeconfig);
     await kubectl('create', 'configmap', 'kept', '--from-literal=a=b');
     first.child.kill('SIGINT');

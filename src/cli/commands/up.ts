@@ -19,6 +19,7 @@ import { fileLogger } from '../file-logger.ts';
 import {
   type ApiFlags,
   currentUid,
+  isDefaultDataDir,
   parseCount,
   parsePort,
   withApiFlags,
@@ -119,7 +120,8 @@ async function announce(context: {
     );
   }
   process.stderr.write(`ready in ${progress.elapsed()}: ${cluster.url}\n`);
-  process.stderr.write('next: npx tiphys kubectl get nodes\n');
+  const which = isDefaultDataDir(flags.dataDir) ? '' : ` --data-dir ${flags.dataDir}`;
+  process.stderr.write(`next: npx tiphys kubectl${which} get nodes\n`);
 }
 
 async function stop(cluster: MachineCluster, progress: Progress): Promise<void> {
