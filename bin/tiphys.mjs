@@ -3,6 +3,7 @@
 // `node` beside it. In a checkout without a build it runs the TypeScript sources.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import module from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -16,6 +17,8 @@ const [major, minor] = process.versions.node.split('.').map(Number);
 const isModern = entry === built ? major > 22 || (major === 22 && minor >= 12) : major >= 24;
 
 if (isModern) {
+  // What is built is compiled once per build and not at each start.
+  if (entry === built) module.enableCompileCache(join(root, 'node_modules', '.cache', 'tiphys'));
   await import(pathToFileURL(entry).href);
 } else {
   const modern = join(root, 'node_modules', 'node', 'bin', 'node');
@@ -23,7 +26,7 @@ if (isModern) {
     process.stderr.write(`tiphys needs Node 22.12 or later; this is ${process.version}. Run "npm ci" first.\n`);
     process.exit(1);
   }
-  const child = spawn(modern, [entry, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(modern, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 143)));
 }

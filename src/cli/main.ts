@@ -1,6 +1,4 @@
 #!/usr/bin/env node
-import { enableCompileCache } from 'node:module';
-import { basename, dirname, join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { addAgentCommand } from './commands/agent.ts';
 import { addControllerManagerCommand } from './commands/controller-manager.ts';
@@ -90,11 +88,4 @@ function report(error: unknown): number {
   return 1;
 }
 
-/** What commands load later is compiled once per build and not at each start. */
-function keepCompiledCode(): void {
-  const directory = import.meta.dirname;
-  if (basename(directory) === 'dist') enableCompileCache(join(dirname(directory), 'node_modules', '.cache', 'tiphys'));
-}
-
-keepCompiledCode();
 await main(process.argv);

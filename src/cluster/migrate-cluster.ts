@@ -48,7 +48,7 @@ export async function migrateCluster(
   if (noted.type !== plan.from) {
     throw new DataDirectoryError(`the objects of ${directory.root} are in ${noted.type}, not in ${plan.from}`);
   }
-  const etcd = etcdChoiceOf(plan.etcd, noted.type === 'etcd' ? noted : undefined);
+  const etcd = await etcdChoiceOf(plan.etcd, noted.type === 'etcd' ? noted : undefined);
   if (etcd === undefined) throw new DataDirectoryError('--etcd-servers must say where etcd is');
   if (plan.from === 'lmdb') {
     if (!hasLmdb(directory)) throw new DataDirectoryError(`${directory.store} holds no objects`);

@@ -81,7 +81,7 @@ async function serve(flags: ServerFlags): Promise<void> {
       ...kubeletCa(flags.kubeletCertificateAuthority),
       controllers: flags.disable.includes('controller-manager') ? [] : flags.controllers,
       scheduler: !flags.disable.includes('scheduler'),
-      store: resolveStoreChoice(directory, etcdFlags(flags)),
+      store: await resolveStoreChoice(directory, etcdFlags(flags)),
       ...apiChoice(flags),
     },
     { executor, log },

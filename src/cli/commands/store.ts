@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander';
 import { dataDirectoryAt } from '#cluster/data-directory.ts';
-import { migrateCluster } from '#cluster/migrate-cluster.ts';
 import { type EtcdFlags, etcdFlags } from '#cluster/store-choice.ts';
 import { RealClock } from '#machinery/clock/real-clock.ts';
 import { SystemRandom } from '#machinery/random/system-random.ts';
@@ -39,6 +38,7 @@ async function migrate(flags: MigrateFlags): Promise<void> {
   if (isRunning) {
     throw new CliError(`the cluster in ${directory.root} is running`, { hint: 'stop it first: tiphys down' });
   }
+  const { migrateCluster } = await import('#cluster/migrate-cluster.ts');
   const print = progressPrinter();
   try {
     const result = await migrateCluster(

@@ -178,7 +178,7 @@ class RunningCluster implements MachineCluster {
         serviceCidr,
         podCidr,
         clusterDns: addressAt(serviceCidr, 10),
-        store: resolveStoreChoice(this.directory, this.#options.etcd ?? {}),
+        store: await resolveStoreChoice(this.directory, this.#options.etcd ?? {}),
         ...apiChoice(this.#options),
       },
       { executor: this.#deps.executor, log: this.#deps.log },
