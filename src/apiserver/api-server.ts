@@ -91,6 +91,7 @@ class Server implements ApiServer {
       servesCbor: deps.options?.servesCbor ?? false,
       bytesMax: deps.options?.formsBytesMax,
     });
+    hub.onReplaced(() => this.#forms.clear());
     const parts = new Parts(deps, hub, this);
     this.parts = parts;
     this.#metrics = new Metrics({
@@ -276,6 +277,7 @@ class Server implements ApiServer {
         endpoints: everywhere,
         check: () => this.#hub.checkStore(),
       },
+      { name: 'etcd-readiness', endpoints: ['readyz'], check: () => this.#hub.checkStore() },
       { name: 'informer-sync', endpoints: ['readyz'], check: () => undefined },
       {
         name: 'shutdown',

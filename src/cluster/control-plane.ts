@@ -27,7 +27,7 @@ import { componentUser, controllerUser } from './component-user.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { runElected } from './run-elected.ts';
 import { addressAt } from './settings.ts';
-import { isSharedStore, openStore, type StoreChoice } from './store-choice.ts';
+import { isSharedStore, type OpenedStore, openStore, type StoreChoice } from './store-choice.ts';
 
 export interface ControlPlaneOptions extends ApiChoice {
   readonly directory: DataDirectory;
@@ -78,11 +78,13 @@ export async function startControlPlane(
   const { directory, serviceCidr } = options;
   const { clock, random } = executor;
   const closers: (() => Promise<unknown>)[] = [];
+  let opened: OpenedStore | undefined;
   const closeAll = async () => {
+    await opened?.store.giveUpIfSilent?.();
     for (const close of closers.toReversed()) await close();
   };
   try {
-    const [pki, opened] = await Promise.all([
+    const [pki, openedNow] = await Promise.all([
       ensurePki(
         directory.root,
         { extraNames: options.listen.map(({ host }) => host), serviceAddress: addressAt(serviceCidr, 1) },
@@ -90,7 +92,8 @@ export async function startControlPlane(
       ),
       openStore(directory, options.store ?? { type: 'lmdb' }, { clock, random }),
     ]);
-    closers.push(() => opened.close());
+    opened = openedNow;
+    closers.push(() => openedNow.close());
     const { store } = opened;
     const localKubelets = new Map<string, LocalKubelet>();
     const server = await assembleApiServer(

@@ -21,6 +21,17 @@ export class CompactedError extends StoreError {
   }
 }
 
+/**
+ * The backend is at an earlier revision than it was, as after a backup was restored: revisions mean other things now, and
+ * whatever was read must be read anew.
+ */
+export class HistoryReplacedError extends CompactedError {
+  constructor(head: Revision) {
+    super(head);
+    this.message = `the history of the store was replaced by another one, which is at revision ${head}`;
+  }
+}
+
 export class FutureRevisionError extends StoreError {
   readonly currentRevision: Revision;
 

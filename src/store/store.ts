@@ -113,6 +113,11 @@ export interface Store extends AsyncDisposable {
   compactedRevision(): Revision;
   /** Bytes on disk or in memory. */
   sizeBytes(): Promise<number>;
-  /** Settles when every accepted write has been answered and resources are released. */
+  /**
+   * For a process that is about to end: where the backend does not answer soon, whatever waits for it, now and later,
+   * fails at once. Absent for backends in this process.
+   */
+  giveUpIfSilent?(): Promise<void>;
+  /** Settles when every accepted write has been answered, as far as that can be awaited, and resources are released. */
   close(): Promise<void>;
 }

@@ -55,6 +55,14 @@ export class ChangeRing {
     this.#completeAfter = Math.max(this.#completeAfter, revision);
   }
 
+  /** Drops everything; the next change is one after `revision`, which may be below those of before. */
+  restart(revision: Revision): void {
+    this.#changes = [];
+    this.#head = 0;
+    this.#bytes = 0;
+    this.#completeAfter = revision;
+  }
+
   #trim(nowMs: number): void {
     for (;;) {
       const oldest = this.#changes[this.#head];

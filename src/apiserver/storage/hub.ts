@@ -5,28 +5,22 @@ import { isEnvelope } from '#machinery/codec/protobuf/envelope.ts';
 import { resourceExpired, StatusError, timeout } from '#machinery/errors/status-error.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
 import type { Logger } from '#machinery/log/logger.ts';
-import type { Revision, Store, StoreEvent, StoreEventBatch, StoreListResult, StoreSubscription } from '#store/store.ts';
-import { CompactedError, StoreClosedError } from '#store/errors.ts';
+import type { Revision, Store, StoreEvent, StoreEventBatch, StoreListResult } from '#store/store.ts';
+import { HistoryReplacedError, StoreClosedError } from '#store/errors.ts';
 import { ProtobufForms, type ProtobufSource } from '../protobuf-forms.ts';
 import { ObjectCache } from './object-cache.ts';
 import { type Prepared, ResourceCache } from './resource-cache.ts';
 import { SharedLock } from './shared-lock.ts';
+import { ROOT, StoreFollower } from './store-follower.ts';
 import { StoredValues } from './stored-values.ts';
 import type { Watcher } from './watcher.ts';
 
-/** Everything of Kubernetes lies below this key. */
-const ROOT = '/registry/';
 /** How long a read waits for a revision that was not reached yet, as upstream's watch cache does. */
 const FRESH_WAIT_MS = 3_000;
 /** How often watchers that ask for bookmarks get one. */
 const BOOKMARK_EVERY_MS = 60_000;
 /** Watchers woken in one task: what they then write to their sockets runs before the next task, and takes far longer. */
 const WOKEN_PER_TASK_MAX = 16;
-/** Pauses between attempts to follow the store again. */
-const RECOVER_MS = 100;
-const RECOVER_MAX_MS = 2_000;
-/** How long a health check waits for the store, as upstream's. */
-const CHECK_TIMEOUT_MS = 2_000;
 /** Upstream's `--etcd-compaction-interval`. */
 const COMPACT_EVERY_MS = 5 * 60_000;
 
@@ -59,22 +53,30 @@ export class WatchHub {
   #awake: Watcher[] = [];
   #isWakePosted = false;
   readonly #values: StoredValues;
-  #subscription: StoreSubscription | undefined;
+  readonly #follower: StoreFollower;
   #revision: Revision = 0;
   /** While caches are read anew: how far the store has told; they show it when all of them are done. */
   #reloadRevision: Revision | undefined;
-  /** How often events were lost. */
-  #gaps = 0;
-  #recoverTimer: Disposable | undefined;
+  /** Set until the caches show the history that replaced theirs: no revision of theirs counts as reached. */
+  #isReplaced = false;
+  readonly #replacedListeners: (() => void)[] = [];
   #bookmarkTimer: Disposable | undefined;
   #compactionTimer: Disposable | undefined;
   #isClosed = false;
-  #failure: Error | undefined;
 
   constructor({ store, executor, log, protobuf, registry }: HubDeps) {
     this.store = store;
     this.executor = executor;
     this.#log = log;
+    this.#follower = new StoreFollower({
+      store,
+      executor,
+      log,
+      revision: () => this.#revision,
+      onBatch: (batch) => this.#apply(batch),
+      onLost: (error) => this.#lost(error),
+      reload: (head, subscribe) => this.#reload(head, subscribe),
+    });
     this.#values = new StoredValues({
       forms: protobuf === undefined ? undefined : new ProtobufForms(protobuf),
       applyDefaults: (object) => {
@@ -96,7 +98,12 @@ export class WatchHub {
 
   /** Why the caches no longer follow the store; undefined while they do. */
   get failure(): Error | undefined {
-    return this.#failure;
+    return this.#follower.failure;
+  }
+
+  /** Calls back when the store's history was replaced: what is kept by revision means nothing any more. */
+  onReplaced(listener: () => void): void {
+    this.#replacedListeners.push(listener);
   }
 
   /** Loads the caches of these resources (one a storage prefix) and follows the store from there. */
@@ -105,7 +112,7 @@ export class WatchHub {
     if (this.store.backend === 'etcd') await this.#values.loadProtobuf();
     const head = await this.store.head();
     this.#revision = head;
-    await this.#subscribe(head);
+    await this.#follower.subscribe(head);
     for (const definition of definitions) await this.cacheFor(definition);
     this.#scheduleBookmarks();
     if (this.store.compactsItself !== true) this.#scheduleCompaction(this.#revision);
@@ -145,10 +152,10 @@ export class WatchHub {
 
   async #load(definition: Pick<ResourceDefinition, 'selectableFields'>, prefix: string): Promise<ResourceCache> {
     this.#held.set(prefix, []);
-    const gaps = this.#gaps;
+    const { gaps } = this.#follower;
     const { items, revision } = await this.#list(prefix);
     // Events were lost meanwhile.
-    if (gaps !== this.#gaps) return this.#load(definition, prefix);
+    if (gaps !== this.#follower.gaps) return this.#load(definition, prefix);
     const cache = new ResourceCache(definition, prefix, revision, {
       clock: this.executor.clock,
       objects: this.objects,
@@ -192,7 +199,7 @@ export class WatchHub {
 
   /** Resolves when the caches show `revision`; 504 "Too large resource version" when they do not in time. */
   async waitFor(revision: Revision): Promise<void> {
-    if (revision <= this.#revision) return;
+    if (revision <= this.#revision && !this.#isReplaced) return;
     const { clock } = this.executor;
     await new Promise<void>((resolve, reject) => {
       const waiter = { revision, resolve: () => (timer.cancel(), resolve()) };
@@ -208,7 +215,7 @@ export class WatchHub {
   async waitForHead(): Promise<Revision> {
     const head = this.store.head();
     const revision = typeof head === 'number' ? head : await head;
-    if (revision > this.#revision) await this.waitFor(revision);
+    if (revision > this.#revision || this.#isReplaced) await this.waitFor(revision);
     return this.#revision;
   }
 
@@ -228,20 +235,10 @@ export class WatchHub {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#subscription?.close();
+    this.#follower.close();
     this.#bookmarkTimer?.[Symbol.dispose]();
-    this.#recoverTimer?.[Symbol.dispose]();
     this.#compactionTimer?.[Symbol.dispose]();
     for (const cache of this.#caches.values()) for (const watcher of cache.watchers.all()) watcher.end();
-  }
-
-  async #subscribe(afterRevision: Revision): Promise<void> {
-    this.#subscription = await this.store.subscribe({
-      prefix: ROOT,
-      afterRevision,
-      onBatch: (batch) => this.#apply(batch),
-      onEnd: (error) => this.#ended(error),
-    });
   }
 
   #apply(batch: StoreEventBatch): void {
@@ -252,7 +249,7 @@ export class WatchHub {
 
   #moveTo(revision: Revision): void {
     this.#revision = Math.max(this.#revision, revision);
-    if (this.#freshWaiters.length === 0) return;
+    if (this.#freshWaiters.length === 0 || this.#isReplaced) return;
     const ready = this.#freshWaiters.filter((waiter) => waiter.revision <= this.#revision);
     this.#freshWaiters = this.#freshWaiters.filter((waiter) => waiter.revision > this.#revision);
     for (const waiter of ready) waiter.resolve();
@@ -323,87 +320,43 @@ export class WatchHub {
   }
 
   /** What is wrong with the store, for health checks; undefined where it answers in time and is followed. */
-  async checkStore(): Promise<string | undefined> {
-    const timeout = Promise.withResolvers<never>();
-    const fail = () => timeout.reject(new Error(`the store did not answer within ${CHECK_TIMEOUT_MS} ms`));
-    const timer = this.executor.clock.setTimeout(fail, CHECK_TIMEOUT_MS, { unref: true });
-    try {
-      await Promise.race([this.store.head(), timeout.promise]);
-      return this.#failure?.message;
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error);
-    } finally {
-      timer.cancel();
-    }
+  checkStore(): Promise<string | undefined> {
+    return this.#follower.check();
   }
 
-  #ended(error: Error): void {
-    if (this.#isClosed) return;
-    this.#failure = error;
-    this.#subscription = undefined;
-    this.#gaps++;
-    this.#log.error('the store ended the subscription of the watch caches', { error: error.message });
+  #lost(error: Error): void {
     if (error instanceof StoreClosedError) this.#endWatchers();
-    else this.#scheduleRecovery(error, 0);
+    else if (error instanceof HistoryReplacedError) this.#isReplaced = true;
   }
 
   #endWatchers(error?: StatusError): void {
     for (const cache of this.#caches.values()) for (const watcher of cache.watchers.all()) watcher.end(error);
   }
 
-  #scheduleRecovery(cause: unknown, attempt: number): void {
-    const delayMs = Math.min(RECOVER_MS * 2 ** attempt, RECOVER_MAX_MS);
-    this.#recoverTimer = this.executor.clock.setTimeout(
-      () => {
-        this.executor.post('watch', () => {
-          if (this.#isClosed) return;
-          this.#recover(cause).catch((error: unknown) => {
-            if (this.#isClosed) return;
-            this.#log.warn('cannot follow the store yet', { error: String(error) });
-            this.#scheduleRecovery(error, attempt + 1);
-          });
-        });
-      },
-      delayMs,
-      { unref: true },
-    );
-  }
-
-  /** Goes on where the caches are; where the history from there is gone, they are read anew. */
-  async #recover(cause: unknown): Promise<void> {
-    const gaps = this.#gaps;
-    if (!(cause instanceof CompactedError)) await this.#subscribe(this.#revision);
-    else await this.#reload();
-    // It ended again meanwhile, and has been scheduled again.
-    if (gaps !== this.#gaps) return;
-    this.#failure = undefined;
-    this.#log.info('the watch caches follow the store again', { revision: this.#revision });
-  }
-
-  async #reload(): Promise<void> {
+  /** Puts all caches into a state whose history is not known. */
+  async #reload(head: Revision, subscribe: () => Promise<void>): Promise<void> {
     // Watchers cannot be told what happened meanwhile.
-    this.#endWatchers(resourceExpired('The resourceVersion for the provided watch is too old.'));
-    const head = await this.store.head();
+    const expired = () => this.#endWatchers(resourceExpired('The resourceVersion for the provided watch is too old.'));
+    expired();
     this.#reloadRevision = head;
-    this.#subscription?.close();
     for (const prefix of this.#caches.keys()) this.#held.set(prefix, []);
     try {
-      await this.#subscribe(head);
+      await subscribe();
       for (const [prefix, cache] of this.#caches) {
         const { items, revision } = await this.#list(prefix);
         cache.reload(items, revision);
         for (const event of this.#held.get(prefix) ?? []) cache.apply(event);
         this.#held.delete(prefix);
       }
+      if (this.#isReplaced) {
+        this.#isReplaced = false;
+        this.#revision = this.#reloadRevision;
+        for (const listener of this.#replacedListeners) listener();
+      }
       this.#moveTo(this.#reloadRevision);
       this.#reloadRevision = undefined;
-    } catch (error) {
-      // Everything is read anew at the next attempt; until then nothing claims to be fresh.
-      this.#subscription?.close();
-      this.#subscription = undefined;
-      throw error instanceof CompactedError ? error : new CompactedError(head);
     } finally {
-      this.#endWatchers(resourceExpired('The resourceVersion for the provided watch is too old.'));
+      expired();
     }
   }
 }

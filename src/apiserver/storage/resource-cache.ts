@@ -90,12 +90,13 @@ export class ResourceCache {
     for (const kv of items) {
       const previous = gone.get(kv.key);
       gone.delete(kv.key);
-      if (previous?.revision === kv.modRevision) continue;
+      // The same revision may be another one's, where a backup was restored.
+      if (previous?.revision === kv.modRevision && isSame(previous.encoded.bytes, kv.value)) continue;
       const entry = this.#readable(kv);
       if (entry !== undefined) this.#replace({ key: kv.key, revision: kv.modRevision, entry, previous });
     }
     for (const [key, previous] of gone) this.#replace({ key, revision, entry: undefined, previous });
-    this.#ring.forget(revision);
+    this.#ring.restart(revision);
     this.#snapshots.clear();
     this.#lastChange = revision;
     this.#loadedAt = revision;
@@ -205,4 +206,8 @@ export class ResourceCache {
     if (prepared?.object !== undefined) objects.adopt(entry, prepared.object);
     return entry;
   }
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && Buffer.compare(one, other) === 0;
 }

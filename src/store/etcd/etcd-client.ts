@@ -1,6 +1,14 @@
 import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
-import { type ChannelCredentials, Client, type ClientDuplexStream, credentials, Metadata, status } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientDuplexStream,
+  type ClientUnaryCall,
+  credentials,
+  Metadata,
+  status,
+} from '@grpc/grpc-js';
 
 import type { Clock } from '#machinery/clock/clock.ts';
 import { EtcdError, etcdError } from './etcd-errors.ts';
@@ -53,6 +61,7 @@ export class EtcdClient {
   readonly #clock: Clock;
   readonly #members: readonly Member[];
   readonly #metadata = new Metadata();
+  readonly #calls = new Set<ClientUnaryCall>();
   #current = 0;
   /** Since when no member took a request. */
   #refusedSinceMs: number | undefined;
@@ -103,7 +112,7 @@ export class EtcdClient {
     const { path, request: requestName, response } = UNARY[name];
     return new Promise((resolve, reject) => {
       if (this.#isClosed) return reject(closedError(endpoint));
-      client.makeUnaryRequest(
+      const call = client.makeUnaryRequest(
         path,
         etcdMessages.codec(requestName).encode,
         etcdMessages.codec(response).decode,
@@ -111,11 +120,13 @@ export class EtcdClient {
         this.#metadata,
         { deadline: this.#clock.now() + timeoutMs },
         (error, value) => {
+          this.#calls.delete(call);
           if (error !== null) reject(etcdError(error, endpoint));
           // Safe: the codec made it from the message that UnaryResponses describes.
           else resolve(value as UnaryResponses[N]);
         },
       );
+      this.#calls.add(call);
     });
   }
 
@@ -139,8 +150,10 @@ export class EtcdClient {
     if (index === this.#current) this.#current = (index + 1) % this.#members.length;
   }
 
+  /** Calls under way fail. */
   close(): void {
     this.#isClosed = true;
+    for (const call of this.#calls) call.cancel();
     for (const { client } of this.#members) client.close();
   }
 

@@ -4,6 +4,7 @@ import type { Random } from '#machinery/random/random.ts';
 import {
   CompactedError,
   FutureRevisionError,
+  HistoryReplacedError,
   StoreClosedError,
   StoreOpenError,
   StoreUnavailableError,
@@ -25,7 +26,7 @@ import { Compactor } from './compactor.ts';
 import { EtcdClient, type EtcdClientOptions } from './etcd-client.ts';
 import { compactedError, EtcdError, storeErrorOf } from './etcd-errors.ts';
 import { HeadReader } from './head-reader.ts';
-import { readHistory } from './history.ts';
+import { HistoryTurns, readHistory } from './history.ts';
 import { KeySpace } from './key-space.ts';
 import { LeasePool } from './lease-pool.ts';
 import { LiveWatch } from './live-watch.ts';
@@ -41,10 +42,13 @@ const OPEN_TIMEOUT_MS = 10_000;
 const FOLLOW_TIMEOUT_MS = 1_000;
 /** After a conflict: readers of caches should see what it was with, but nobody relies on it. */
 const FOLLOW_CONFLICT_MS = 100;
-/** Histories read at once; each passes all events of a few minutes through this process. */
-const HISTORIES_MAX = 4;
 /** Keys asked for at once by a list, as upstream pages. */
 const PAGE_KEYS = 500;
+const FIND_AGAIN_MS = 200;
+/** Closing waits this long for writes under way; etcd decides what becomes of the others. */
+const CLOSE_GRACE_MS = 3_000;
+/** A process that ends does not wait for an etcd that has not answered within this time. */
+const SILENT_AFTER_MS = 1_000;
 /** A list whose revision was compacted while it was read starts again this often. */
 const LIST_ATTEMPTS = 3;
 
@@ -95,7 +99,7 @@ class EtcdStore implements Store {
   readonly #writer: EtcdWriter;
   readonly #compactor: Compactor | undefined;
   readonly #inFlight = new Set<Promise<unknown>>();
-  readonly #histories = new Set<Promise<void>>();
+  readonly #turns = new HistoryTurns();
   #compacted: Revision = 0;
   #closing: Promise<void> | undefined;
 
@@ -119,6 +123,9 @@ class EtcdStore implements Store {
         this.#compacted = Math.max(this.#compacted, error.compactedRevision);
         this.#subscribers.end(error);
       },
+      onReplaced: () => void this.#findNewHistory(),
+      // Where etcd went back, the watch alone would wait for its old revision to come again.
+      onResumed: () => void this.head().catch(() => undefined),
     });
     const { compactEveryMs = 0 } = options;
     this.compactsItself = compactEveryMs > 0;
@@ -135,8 +142,10 @@ class EtcdStore implements Store {
   async get(key: string, options: { revision?: Revision } = {}): Promise<{ kv?: KeyValue; revision: Revision }> {
     this.#assertOpen();
     const request = { key: this.#keys.remote(key), ...options };
+    const seen = this.#watch.position;
     const response = await this.#range(request, options.revision);
     const [wire] = response.kvs;
+    if (options.revision === undefined) this.#assertForward(seen, integerOf(response.header?.revision));
     const revision = options.revision ?? integerOf(response.header?.revision);
     return wire === undefined ? { revision } : { kv: this.#keys.keyValue(wire), revision };
   }
@@ -146,7 +155,9 @@ class EtcdStore implements Store {
     if (options.revision !== undefined) return this.#listAt(options);
     for (let attempt = 1; ; attempt++) {
       try {
+        const seen = this.#watch.position;
         const list = await this.#listAt(options);
+        this.#assertForward(seen, list.revision);
         // What a list shows was delivered before, so that caches that load while they watch miss and repeat nothing.
         await this.#watch.reach(list.revision, REACH_TIMEOUT_MS);
         return list;
@@ -181,7 +192,7 @@ class EtcdStore implements Store {
     try {
       const deps = { client: this.#client, clock: this.#clock, keys: this.#keys };
       const { prefix } = options;
-      const history = await this.#inTurn(() => readHistory(deps, { prefix, afterRevision, upTo }));
+      const history = await this.#turns.take(() => readHistory(deps, { prefix, afterRevision, upTo }));
       if (gap !== undefined) throw gap;
       return this.#subscribers.add(options, [...history, ...meanwhile]);
     } catch (error) {
@@ -197,12 +208,7 @@ class EtcdStore implements Store {
     this.#assertOpen();
     const seen = this.#watch.position;
     const revision = await this.#head.read();
-    if (revision < seen) {
-      // Everything in the caches is of a past that did not happen.
-      throw new StoreUnavailableError(
-        `etcd went back from revision ${seen} to ${revision}, as after restoring a backup: restart this server`,
-      );
-    }
+    this.#assertForward(seen, revision);
     await this.#watch.reach(revision, REACH_TIMEOUT_MS);
     return revision;
   }
@@ -242,19 +248,75 @@ class EtcdStore implements Store {
     await this.close();
   }
 
-  async #close(): Promise<void> {
-    this.#compactor?.close();
-    await Promise.allSettled(this.#inFlight);
+  async giveUpIfSilent(): Promise<void> {
+    const answer = this.#head.read().then(
+      () => true,
+      () => false,
+    );
+    if ((await this.#within(answer, SILENT_AFTER_MS)) === true) return;
     this.#watch.close();
-    this.#subscribers.end(new StoreClosedError());
     this.#client.close();
   }
 
+  async #close(): Promise<void> {
+    this.#compactor?.close();
+    await this.#within(Promise.allSettled(this.#inFlight), CLOSE_GRACE_MS);
+    this.#watch.close();
+    this.#subscribers.end(new StoreClosedError());
+    this.#client.close();
+    await Promise.allSettled(this.#inFlight);
+  }
+
+  /** Undefined where it takes longer. */
+  async #within<T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+    const late = Promise.withResolvers<undefined>();
+    const timer = this.#clock.setTimeout(() => late.resolve(undefined), timeoutMs);
+    try {
+      return await Promise.race([work, late.promise]);
+    } finally {
+      timer.cancel();
+    }
+  }
+
   async #commit(write: StoreWrite): Promise<CommitResult> {
+    using _ = this.#writer.remember(write);
+    const seen = this.#watch.position;
     const { result, revision } = await this.#writer.write(write);
+    this.#assertForward(seen, revision);
     const timeoutMs = result.type === 'committed' ? FOLLOW_TIMEOUT_MS : FOLLOW_CONFLICT_MS;
     await this.#watch.follow(result.type === 'committed' ? revision : conflictRevision(result, revision), timeoutMs);
     return result;
+  }
+
+  /**
+   * Consistent reads and writes never find less than the watch has shown before them, unless a backup was restored: then
+   * everything in the caches is of a past that did not happen, and all is read anew.
+   */
+  #assertForward(seen: Revision, revision: Revision): void {
+    if (revision >= seen) return;
+    // Somebody else may have found it out already.
+    if (this.#watch.position >= seen) this.#followNewHistory(revision);
+    throw new StoreUnavailableError(
+      `etcd went back from revision ${seen} to ${revision}, as after restoring a backup: everything is read anew`,
+    );
+  }
+
+  #followNewHistory(head: Revision): void {
+    this.#compacted = head;
+    this.#watch.restartAt(head);
+    this.#subscribers.end(new HistoryReplacedError(head));
+  }
+
+  async #findNewHistory(): Promise<void> {
+    this.#subscribers.end(new HistoryReplacedError(0));
+    while (this.#closing === undefined) {
+      try {
+        return this.#followNewHistory(await this.#head.read());
+      } catch {
+        // etcd does not answer now; consistent reads fail until it does.
+        await this.#clock.sleep(FIND_AGAIN_MS);
+      }
+    }
   }
 
   async #listAt(options: StoreListOptions): Promise<StoreListResult> {
@@ -303,22 +365,6 @@ class EtcdStore implements Store {
       return await this.#watch.advance();
     } catch (error) {
       throw storeErrorOf(error);
-    }
-  }
-
-  /** After a restart many clients come back at once with old revisions: their histories are read a few at a time. */
-  async #inTurn<T>(read: () => Promise<T>): Promise<T> {
-    while (this.#histories.size >= HISTORIES_MAX) await Promise.race(this.#histories);
-    const reading = read();
-    const settled = reading.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#histories.add(settled);
-    try {
-      return await reading;
-    } finally {
-      this.#histories.delete(settled);
     }
   }
 

@@ -7,6 +7,8 @@ import { WatchReader } from './watch-reader.ts';
 
 /** History holds a few minutes; it is given up when nothing of it comes for this long. */
 const SILENCE_MAX_MS = 5_000;
+/** Histories read at once; each passes all events of a few minutes through this process. */
+const HISTORIES_MAX = 4;
 
 /**
  * Events of a prefix after `afterRevision` up to `upTo`, which is the revision of an event. Throws `CompactedError` where they are
@@ -47,4 +49,24 @@ export async function readHistory(
     reader.close();
   }
   return batches;
+}
+
+/** After a restart many clients come back at once with old revisions: their histories are read a few at a time. */
+export class HistoryTurns {
+  readonly #reading = new Set<Promise<void>>();
+
+  async take<T>(read: () => Promise<T>): Promise<T> {
+    while (this.#reading.size >= HISTORIES_MAX) await Promise.race(this.#reading);
+    const reading = read();
+    const settled = reading.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#reading.add(settled);
+    try {
+      return await reading;
+    } finally {
+      this.#reading.delete(settled);
+    }
+  }
 }

@@ -1,9 +1,10 @@
 import type { Clock, Timer } from '#machinery/clock/clock.ts';
+import { integerOf } from '#net/grpc/message-codec.ts';
 import { CompactedError, StoreClosedError, StoreUnavailableError } from '../errors.ts';
 import type { Revision, StoreEvent, StoreEventBatch } from '../store.ts';
 import type { EtcdClient } from './etcd-client.ts';
 import type { KeySpace } from './key-space.ts';
-import type { WireEvent } from './messages.ts';
+import type { WireEvent, WireKeyValue } from './messages.ts';
 import { isProgressTrusted } from './progress-version.ts';
 import { type WatchEnd, WatchReader } from './watch-reader.ts';
 
@@ -25,6 +26,10 @@ export interface LiveWatchDeps {
   readonly onBatch: (batch: StoreEventBatch) => void;
   /** History was compacted before it could be read: what follows begins after `revision`. */
   readonly onGap: (error: CompactedError) => void;
+  /** What etcd has is not what it had: nothing is delivered until `restartAt`. */
+  readonly onReplaced: () => void;
+  /** The watch goes on after an interruption, at a member that may have come from a backup. */
+  readonly onResumed: () => void;
 }
 
 interface Waiter {
@@ -42,6 +47,11 @@ export class LiveWatch {
   #position: Revision;
   /** The last position that was an event's; 0 before the first. */
   #eventPosition: Revision = 0;
+  /** The last event delivered: whoever resumes from it must find it there again. */
+  #last: WireEvent | undefined;
+  #isResuming = false;
+  /** Set while the history is known to be another one, and not yet where it is to be followed from. */
+  #isReplaced = false;
   #reader: WatchReader | undefined;
   #isProgressTrusted = false;
   #hasConnected = false;
@@ -100,6 +110,21 @@ export class LiveWatch {
     return Number(header?.revision ?? 0);
   }
 
+  /** Follows another history than before, from after `revision`. */
+  restartAt(revision: Revision): void {
+    this.#reader?.close();
+    this.#reader = undefined;
+    this.#createTimer?.cancel();
+    this.#position = revision;
+    this.#eventPosition = 0;
+    this.#last = undefined;
+    this.#isReplaced = false;
+    this.#hasConnected = false;
+    this.#failures = 0;
+    this.#release();
+    this.#reconnect();
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#reader?.close();
@@ -109,9 +134,10 @@ export class LiveWatch {
   }
 
   #connect(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#isReplaced) return;
     const { client, clock, keys } = this.#deps;
     this.#isProgressTrusted = false;
+    this.#isResuming = this.#hasConnected;
     try {
       const reader: WatchReader = new WatchReader(client, {
         range: keys.range,
@@ -134,6 +160,7 @@ export class LiveWatch {
 
   #created(reader: WatchReader): void {
     this.#createTimer?.cancel();
+    if (this.#isResuming) this.#deps.onResumed();
     this.#hasConnected = true;
     this.#failures = 0;
     this.#failure = undefined;
@@ -147,6 +174,8 @@ export class LiveWatch {
   }
 
   #deliver(wireEvents: readonly WireEvent[], revision: Revision): void {
+    if (this.#isResuming && !this.#resumes(wireEvents)) return this.#replaced();
+    this.#isResuming = false;
     if (revision <= this.#position) return;
     const { keys, written } = this.#deps;
     const events: StoreEvent[] = [];
@@ -156,8 +185,27 @@ export class LiveWatch {
     }
     this.#position = revision;
     this.#eventPosition = revision;
+    this.#last = wireEvents.at(-1);
     this.#deps.onBatch({ events, revision });
     this.#release();
+  }
+
+  /**
+   * Whether the first events after a resumption begin with what was seen last. A backup that was restored may have come
+   * past that revision meanwhile. Of a deletion nothing may be left, so that only a put proves anything.
+   */
+  #resumes(wireEvents: readonly WireEvent[]): boolean {
+    const { type: lastType, kv: last = null } = this.#last ?? {};
+    if (last === null || lastType !== 0 || integerOf(last.modRevision) !== this.#position) return true;
+    return wireEvents.some(({ type, kv }) => type === 0 && kv !== null && isSame(kv, last));
+  }
+
+  #replaced(): void {
+    this.#isReplaced = true;
+    this.#reader?.close();
+    this.#reader = undefined;
+    this.#position = 0;
+    this.#deps.onReplaced();
   }
 
   #progressed(revision: Revision): void {
@@ -230,10 +278,15 @@ export class LiveWatch {
   }
 
   #reconnect(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#isReplaced) return;
     const delayMs = this.#failures === 0 ? 0 : Math.min(RECONNECT_MS * 2 ** (this.#failures - 1), RECONNECT_MAX_MS);
     this.#failures++;
     this.#retry?.cancel();
     this.#retry = this.#deps.clock.setTimeout(() => this.#connect(), delayMs, { unref: true });
   }
+}
+
+function isSame(one: WireKeyValue, other: WireKeyValue): boolean {
+  if (integerOf(one.modRevision) !== integerOf(other.modRevision)) return false;
+  return Buffer.compare(one.key, other.key) === 0 && Buffer.compare(one.value, other.value) === 0;
 }

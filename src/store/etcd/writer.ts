@@ -38,7 +38,6 @@ export class EtcdWriter {
     }
     // etcd would "delete" what is not there.
     if (value === undefined && expectedRevision === 0) return this.#conflict(key);
-    this.#remember(key, value);
     try {
       const response = await this.#transact(write);
       const revision = integerOf(response.header?.revision);
@@ -46,9 +45,20 @@ export class EtcdWriter {
       return { result, revision };
     } catch (error) {
       throw storeErrorOf(error, { key, bytes: value?.length ?? 0, limit: VALUE_BYTES_MAX });
-    } finally {
-      this.#forget(key, value);
     }
+  }
+
+  /** Makes `written` find this value, from before it is sent until the watch has brought it back. */
+  remember({ key, value }: StoreWrite): Disposable {
+    if (value === undefined) return { [Symbol.dispose]: () => undefined };
+    const values = this.#pending.get(key) ?? new Set();
+    this.#pending.set(key, values.add(value));
+    return {
+      [Symbol.dispose]: () => {
+        values.delete(value);
+        if (values.size === 0 && this.#pending.get(key) === values) this.#pending.delete(key);
+      },
+    };
   }
 
   /** The bytes that a writer of this process handed over for `key`, if `value` equals them. */
@@ -132,20 +142,6 @@ export class EtcdWriter {
     } catch (error) {
       throw storeErrorOf(error);
     }
-  }
-
-  #remember(key: string, value: Uint8Array | undefined): void {
-    if (value === undefined) return;
-    const values = this.#pending.get(key);
-    if (values === undefined) this.#pending.set(key, new Set([value]));
-    else values.add(value);
-  }
-
-  #forget(key: string, value: Uint8Array | undefined): void {
-    const values = this.#pending.get(key);
-    if (value === undefined || values === undefined) return;
-    values.delete(value);
-    if (values.size === 0) this.#pending.delete(key);
   }
 }
 

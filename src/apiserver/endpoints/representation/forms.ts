@@ -100,6 +100,11 @@ export class Forms {
     return own;
   }
 
+  /** Forgets what was kept by revision. */
+  clear(): void {
+    this.#kept.clear();
+  }
+
   #list(hasProtobuf: boolean): readonly Encoding[] {
     return [
       'json',
