@@ -4,10 +4,13 @@
  */
 export class PatchError extends Error {
   readonly code: 'malformed' | 'inapplicable';
+  /** All that stands against the patch is a `test` operation that did not hold. */
+  readonly isFailedTest: boolean;
 
-  constructor(code: 'malformed' | 'inapplicable', message: string) {
+  constructor(code: 'malformed' | 'inapplicable', message: string, { isFailedTest = false } = {}) {
     super(message);
     this.name = 'PatchError';
     this.code = code;
+    this.isFailedTest = isFailedTest;
   }
 }

@@ -122,12 +122,12 @@ class JsonPatcher {
 
   #test(path: string, expected: unknown): void {
     if (path === '') {
-      if (!deepEqual(this.document, expected)) fail(`testing value ${path} failed: test failed`);
+      if (!deepEqual(this.document, expected)) failTest(path);
       return;
     }
     const place = this.#locate(path, `test operation does not apply: is missing path: ${path}`);
     const actual = valueAt(place, `error in test for path: '${path}'`) ?? null;
-    if (!deepEqual(actual, expected)) fail(`testing value ${path} failed: test failed`);
+    if (!deepEqual(actual, expected)) failTest(path);
   }
 
   /** The container and last token that a pointer names. */
@@ -152,6 +152,10 @@ function checkDepth(value: unknown): void {
 interface Place {
   readonly container: Container;
   readonly key: string;
+}
+
+function failTest(path: string): never {
+  throw new PatchError('inapplicable', `testing value ${path} failed: test failed`, { isFailedTest: true });
 }
 
 function fail(message: string): never {

@@ -9,6 +9,7 @@ import type { KubeObject } from '#machinery/meta/types.ts';
 import { parseFieldSelector } from '#machinery/selectors/field-selector.ts';
 import { parseLabelSelector, SelectorError } from '#machinery/selectors/label-selector.ts';
 import type { AdmissionRequest, AuthorizationAttributes, Authorizer, UserInfo } from '../../pipeline/types.ts';
+import { inVersion } from './versions.ts';
 
 /** The variables of an admission expression, but for `params` and `variables`. */
 export type Activation = Readonly<Record<string, unknown>>;
@@ -17,12 +18,16 @@ export type Activation = Readonly<Record<string, unknown>>;
 export function activationOf(
   request: AdmissionRequest,
   {
+    requested,
     definition,
     namespace,
     authorizer,
   }: {
+    /** The resource that the request is for. */
+    requested: ResourceDefinition;
     /** What the request counts as for the policy. */
     definition: ResourceDefinition;
+    /** The namespace that the object is in; a Namespace is in none. */
     namespace: KubeObject | undefined;
     authorizer: Authorizer;
   },
@@ -31,8 +36,8 @@ export function activationOf(
   const asks = new CelAuthorizer({ authorize: (query) => answer(query, { authorizer, user: request.user }) });
   const name = info.name === '' ? (object?.metadata.name ?? '') : info.name;
   return {
-    object: object === undefined ? null : converted(object, definition),
-    oldObject: oldObject === undefined ? null : converted(oldObject, definition),
+    object: object === undefined ? null : inVersion(object, requested, definition),
+    oldObject: oldObject === undefined ? null : inVersion(oldObject, requested, definition),
     request: admissionRequestOf(request, definition),
     namespaceObject: namespace ?? null,
     authorizer: asks,
@@ -76,14 +81,6 @@ const OPTIONS = {
 
 function kindOf({ kind, info }: AdmissionRequest, definition: ResourceDefinition): string {
   return info.subresource === '' ? definition.kind : kind;
-}
-
-/** The object in the version that the policy's rules name. */
-function converted(object: KubeObject, definition: ResourceDefinition): KubeObject {
-  const apiVersion = definition.group === '' ? definition.version : `${definition.group}/${definition.version}`;
-  if (object.apiVersion === apiVersion || object.kind !== definition.kind) return object;
-  // Versions of built-in kinds that have a conversion hold one stored form; others differ in nothing but their name.
-  return { ...(definition.storedAs?.fromStored(object) ?? object), apiVersion };
 }
 
 function answer(

@@ -1,6 +1,5 @@
 import { EXPECTED } from '#api/admissionregistration/v1/policy-expressions.ts';
 import type { MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding } from '#api/generated/types.ts';
-import type { ResourceDefinition } from '#api/registry/resource.ts';
 import { CelError } from '#machinery/cel/errors.ts';
 import { deepEqual } from '#machinery/codec/deep.ts';
 import { StatusError } from '#machinery/errors/status-error.ts';
@@ -15,13 +14,20 @@ import { mergeConfiguration, MutationError, patchByOperations } from './mutation
 import { collectParams } from './params.ts';
 import { type BoundPolicy, PolicySource } from './policy-source.ts';
 import { Budget, PolicyVariables } from './policy-variables.ts';
-import { isExempt, RequestMatcher } from './request-match.ts';
+import { isExempt, type MatchedAs, RequestMatcher } from './request-match.ts';
 import type { PolicyDeps } from './validating-policies.ts';
+import { inVersion, objectTypeOf } from './versions.ts';
 
+/** `apis/cel`'s RuntimeCELCostBudget, for each mutation. */
 const COST_BUDGET = 10_000_000;
 
+interface Mutation {
+  readonly type: 'apply' | 'patch';
+  readonly compiled: Compiled;
+}
+
 interface CompiledMutating extends CompiledHead {
-  readonly mutations: readonly { readonly type: 'apply' | 'patch'; readonly compiled: Compiled }[];
+  readonly mutations: readonly Mutation[];
 }
 
 type Bound = BoundPolicy<MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding>;
@@ -49,12 +55,24 @@ export function mutatingAdmissionPolicies(deps: MutatingDeps): AdmissionPlugin {
   };
 }
 
-/** All policies for one request, in order; those that wish it see what later ones have changed. */
+interface Invocation {
+  readonly policy: MutatingAdmissionPolicy;
+  readonly binding: MutatingAdmissionPolicyBinding;
+  readonly param: KubeObject | undefined;
+  readonly matched: MatchedAs;
+}
+
+/** All policies for one request, in order; those that wish it see once more what came of all of them. */
 class MutationRun {
   readonly #deps: MutatingDeps;
   readonly #matcher: RequestMatcher;
   readonly #cache: CompiledCache<CompiledMutating>;
   readonly #request: AdmissionRequest;
+  /** What went wrong under a policy that fails closed. */
+  readonly #failures: { readonly message: string; readonly reason: string }[] = [];
+  /** Invocations of policies with `reinvocationPolicy: IfNeeded` in the first round. */
+  readonly #reinvocable = new Set<string>();
+  #hasMutated = false;
 
   constructor(init: {
     deps: MutatingDeps;
@@ -69,95 +87,110 @@ class MutationRun {
   }
 
   run(bound: readonly Bound[]): void {
-    let lastChange = -1;
-    for (const [index, each] of bound.entries()) if (this.#runPolicy(each)) lastChange = index;
-    for (const [index, each] of bound.entries()) {
-      const isReinvoked = each.policy.spec?.reinvocationPolicy === 'IfNeeded';
-      if (isReinvoked && index < lastChange) this.#runPolicy(each);
-    }
+    for (const each of bound) this.#runPolicy(each, { isReinvoked: false });
+    this.#throwFailures();
+    // As upstream: whatever mutated makes all that can be invoked again run again, those that mutated included.
+    if (!this.#hasMutated || this.#reinvocable.size === 0) return;
+    for (const each of bound) this.#runPolicy(each, { isReinvoked: true });
+    this.#throwFailures();
   }
 
-  /** Whether the object has changed. */
-  #runPolicy({ policy, bindings }: Bound): boolean {
+  #runPolicy({ policy, bindings }: Bound, { isReinvoked }: { isReinvoked: boolean }): void {
     const request = this.#request;
+    if (isReinvoked && policy.spec?.reinvocationPolicy !== 'IfNeeded') return;
     const matched = this.#matcher.match(policy.spec?.matchConstraints ?? {}, request);
-    if (matched === undefined) return false;
-    let hasChanged = false;
+    if (matched === undefined) return;
     for (const binding of bindings) {
       const { matchResources, paramRef } = binding.spec ?? {};
       if (matchResources !== undefined && this.#matcher.match(matchResources, request) === undefined) continue;
       const { registry, view } = this.#deps;
-      const params = collectParams(policy.spec?.paramKind, paramRef, {
-        namespace: request.info.namespace,
-        registry,
-        view,
-      });
+      const { namespace } = request.info;
+      const params = collectParams(policy.spec?.paramKind, paramRef, { namespace, registry, view });
       if (params.type === 'failed') {
-        this.#fail(policy, binding, `failed to configure binding: ${params.message}`);
+        this.#fail({ policy, binding }, { message: `failed to configure binding: ${params.message}`, reason: '' });
         continue;
       }
-      for (const param of params.params) {
-        hasChanged = this.#mutate({ policy, binding, param, definition: matched.definition }) || hasChanged;
-      }
+      for (const param of params.params) this.#invoke({ policy, binding, param, matched }, isReinvoked);
     }
-    return hasChanged;
   }
 
-  #mutate(run: {
-    policy: MutatingAdmissionPolicy;
-    binding: MutatingAdmissionPolicyBinding;
-    param: KubeObject | undefined;
-    definition: ResourceDefinition;
-  }): boolean {
-    const { policy, binding, definition } = run;
+  #invoke(invocation: Invocation, isReinvoked: boolean): void {
+    const { policy } = invocation;
     const compiled = this.#cache.get(policy, () => compile(policy));
-    const conditions = checkConditions(compiled.conditions, this.#activation(run));
-    if (conditions.type === 'differs') return false;
-    if (conditions.type === 'error') {
-      this.#fail(policy, binding, conditions.message);
-      return false;
-    }
-    const budget = new Budget(COST_BUDGET);
-    let hasChanged = false;
-    for (const { type, compiled: mutation } of compiled.mutations) {
+    const conditions = checkConditions(compiled.conditions, { ...this.#activation(invocation), namespaceObject: null });
+    if (conditions.type === 'differs') return;
+    if (conditions.type === 'error') return this.#fail(invocation, { message: conditions.message, reason: 'Invalid' });
+    const key = keyOf(invocation);
+    if (isReinvoked && !this.#reinvocable.has(key)) return;
+    for (const mutation of compiled.mutations) {
       try {
-        if ('problem' in mutation) throw new MutationError(mutation.problem);
-        const base = this.#activation(run);
-        const variables = new PolicyVariables({ programs: compiled.variables, activation: base, budget });
-        const made = budget.evaluate(mutation.program, { ...base, variables });
-        hasChanged = this.#replace(definition, type, made) || hasChanged;
+        this.#mutate(invocation, compiled, mutation);
+        this.#hasMutated = true;
       } catch (error) {
         if (!(error instanceof CelError || error instanceof MutationError)) throw error;
-        this.#fail(policy, binding, `expression '${mutation.expression}' resulted in error: ${error.message}`);
+        const { expression } = mutation.compiled;
+        const message =
+          error instanceof CelError ? `expression '${expression}' resulted in error: ${error.message}` : error.message;
+        this.#fail(invocation, { message, reason: 'Invalid' });
       }
     }
-    return hasChanged;
+    if (policy.spec?.reinvocationPolicy === 'IfNeeded') this.#reinvocable.add(key);
   }
 
-  #activation({ param, definition }: { param: KubeObject | undefined; definition: ResourceDefinition }): Activation {
-    const namespace = this.#matcher.namespaceOf(this.#request);
-    const base = activationOf(this.#request, { definition, namespace, authorizer: this.#deps.authorizer });
-    return { ...base, params: param ?? null };
-  }
-
-  #replace(definition: ResourceDefinition, type: 'apply' | 'patch', made: unknown): boolean {
+  #mutate(invocation: Invocation, compiled: CompiledMutating, { type, compiled: mutation }: Mutation): void {
+    if ('problem' in mutation) throw new MutationError(mutation.problem);
+    const budget = new Budget(COST_BUDGET);
+    const base = this.#activation(invocation);
+    const variables = new PolicyVariables({ programs: compiled.variables, activation: base, budget });
+    const made = budget.evaluate(mutation.program, { ...base, variables });
     const { object } = this.#request;
-    if (object === undefined) return false;
-    const target = { definition, schemas: this.#deps.schemas };
-    const next = type === 'apply' ? mergeConfiguration(object, made, target) : patchByOperations(object, made, target);
-    if (deepEqual(next, object)) return false;
+    if (object === undefined) return;
+    const { requested, definition } = invocation.matched;
+    const objectType = objectTypeOf(this.#request, definition, this.#deps.schemas);
+    if (objectType === undefined) throw new MutationError(`the schema of ${this.#request.kind} is not known`);
+    const target = { type: objectType, definition };
+    const seen = inVersion(object, requested, definition);
+    const mutated = type === 'apply' ? mergeConfiguration(seen, made, target) : patchByOperations(seen, made, target);
+    const next = inVersion(mutated, definition, requested);
+    if (deepEqual(next, object)) return;
     // The object belongs to the write, which sees what becomes of it.
     for (const field of Object.keys(object)) Reflect.deleteProperty(object, field);
     Object.assign(object, next);
-    return true;
   }
 
-  #fail(policy: MutatingAdmissionPolicy, binding: MutatingAdmissionPolicyBinding, message: string): void {
-    if (policy.spec?.failurePolicy === 'Ignore') return;
-    const text = `policy '${policy.metadata.name}' with binding '${binding.metadata.name}' denied request: ${message}`;
-    const { status } = refuse(this.#request, text);
-    throw new StatusError({ ...status, reason: 'Invalid', code: 422 });
+  #activation({ param, matched }: Invocation): Activation {
+    const namespace = this.#matcher.namespaceAround(this.#request);
+    const base = activationOf(this.#request, { ...matched, namespace, authorizer: this.#deps.authorizer });
+    return { ...base, params: param ?? null };
   }
+
+  #fail(
+    { policy, binding }: Pick<Invocation, 'policy' | 'binding'>,
+    { message, reason }: { message: string; reason: string },
+  ): void {
+    if (policy.spec?.failurePolicy === 'Ignore') return;
+    const place = `policy '${policy.metadata.name}' with binding '${binding.metadata.name}'`;
+    this.#failures.push({ message: `${place} denied request: ${message}`, reason });
+  }
+
+  /** Refuses with the first failure's words, and with all of them as causes. */
+  #throwFailures(): void {
+    const [first] = this.#failures;
+    if (first === undefined) return;
+    const { status } = refuse(this.#request, first.message);
+    const causes = this.#failures.map(({ message }) => ({ message }));
+    throw new StatusError({
+      ...status,
+      message: first.message,
+      ...(first.reason === '' ? {} : { reason: first.reason }),
+      details: { ...status.details, causes },
+    });
+  }
+}
+
+function keyOf({ policy, binding, param }: Invocation): string {
+  const { name = '', namespace = '' } = param?.metadata ?? {};
+  return JSON.stringify([policy.metadata.name, binding.metadata.name, namespace, name]);
 }
 
 function compile({ spec }: MutatingAdmissionPolicy): CompiledMutating {

@@ -17,6 +17,8 @@ export type Matching = Pick<
 /** What a request is for whoever matched it: its own resource, or the equivalent one that its rules name. */
 export interface MatchedAs {
   readonly definition: ResourceDefinition;
+  /** The resource that the request is for. */
+  readonly requested: ResourceDefinition;
 }
 
 /** Admission control never looks at itself, nor at questions about users and rights: nobody could repair it. */
@@ -65,7 +67,7 @@ export class RequestMatcher {
     }
     const rules = matching.resourceRules;
     // No rules at all: the other conditions decide alone, as for the bindings of policies.
-    if (rules === undefined || rules.length === 0) return { definition };
+    if (rules === undefined || rules.length === 0) return { definition, requested: definition };
     return this.#matchRules(rules, definition, { request, policy: matching.matchPolicy });
   }
 
@@ -77,17 +79,25 @@ export class RequestMatcher {
     return info.namespace === '' ? undefined : this.#view('', 'namespaces').get(info.namespace);
   }
 
+  /** The namespace that the request's object is in; a Namespace is in none. */
+  namespaceAround(request: AdmissionRequest): KubeObject | undefined {
+    const { group, resource } = request.info;
+    return group === '' && resource === 'namespaces' ? undefined : this.namespaceOf(request);
+  }
+
   #matchRules(
     rules: readonly Rule[],
     definition: ResourceDefinition,
     { request, policy }: { request: AdmissionRequest; policy: string | undefined },
   ): MatchedAs | undefined {
-    if (rules.some((rule) => matchesRule(rule, definition, request))) return { definition };
+    if (rules.some((rule) => matchesRule(rule, definition, request))) {
+      return { definition, requested: definition };
+    }
     if (policy === 'Exact') return undefined;
     const other = this.#equivalentsOf(definition).find((candidate) =>
       rules.some((rule) => matchesRule(rule, candidate, request)),
     );
-    return other === undefined ? undefined : { definition: other };
+    return other === undefined ? undefined : { definition: other, requested: definition };
   }
 
   /** The other versions of the same objects. */

@@ -7,6 +7,7 @@ import type { KubeObject } from '#machinery/meta/types.ts';
 import type { AdmissionPlugin, AdmissionRequest, Authorizer } from '../../pipeline/types.ts';
 import { type AdmissionDeps, refuse } from '../plugin.ts';
 import { type Activation, activationOf } from './activation.ts';
+import { AuditNotes, noteFailures, type ValidationFailure } from './audit.ts';
 import { type Compiled, CompiledCache, type CompiledHead, compileHead } from './compiled-policy.ts';
 import { checkConditions } from './conditions.ts';
 import { collectParams } from './params.ts';
@@ -65,7 +66,11 @@ export function validatingAdmissionPolicies(deps: PolicyDeps): AdmissionPlugin {
       const bound = source.all();
       if (bound.length === 0 || isExempt(request)) return;
       const denials: Denial[] = [];
-      for (const each of bound) denials.push(...new PolicyRun(each, { deps, matcher, cache, request }).denials());
+      const failures: ValidationFailure[] = [];
+      for (const each of bound) {
+        denials.push(...new PolicyRun(each, { deps, matcher, cache, request, failures }).denials());
+      }
+      noteFailures(request, failures);
       const [first] = denials;
       if (first !== undefined) throw denialError(request, first);
     },
@@ -79,6 +84,8 @@ class PolicyRun {
   readonly #matcher: RequestMatcher;
   readonly #cache: CompiledCache<CompiledValidating>;
   readonly #request: AdmissionRequest;
+  readonly #failures: ValidationFailure[];
+  readonly #notes = new AuditNotes();
 
   constructor(
     bound: Bound,
@@ -87,6 +94,8 @@ class PolicyRun {
       matcher: RequestMatcher;
       cache: CompiledCache<CompiledValidating>;
       request: AdmissionRequest;
+      /** Failed validations that a binding wants in the audit log are appended here. */
+      failures: ValidationFailure[];
     },
   ) {
     this.#bound = bound;
@@ -94,6 +103,7 @@ class PolicyRun {
     this.#matcher = run.matcher;
     this.#cache = run.cache;
     this.#request = run.request;
+    this.#failures = run.failures;
   }
 
   denials(): Denial[] {
@@ -106,6 +116,7 @@ class PolicyRun {
       if (matchResources !== undefined && this.#matcher.match(matchResources, this.#request) === undefined) continue;
       denials.push(...this.#checkBinding(binding, matched));
     }
+    this.#notes.publish(policy.metadata.name ?? '', this.#request);
     return denials;
   }
 
@@ -124,56 +135,56 @@ class PolicyRun {
   #checkParam(binding: ValidatingAdmissionPolicyBinding, matched: MatchedAs, param: KubeObject | undefined): Denial[] {
     const { policy } = this.#bound;
     const compiled = this.#cache.get(policy, () => compile(policy));
-    const { definition } = matched;
-    const namespace = this.#matcher.namespaceOf(this.#request);
-    const base = activationOf(this.#request, { definition, namespace, authorizer: this.#deps.authorizer });
+    const namespace = this.#matcher.namespaceAround(this.#request);
+    const base = activationOf(this.#request, { ...matched, namespace, authorizer: this.#deps.authorizer });
     const withParams: Activation = { ...base, params: param ?? null };
-    const conditions = checkConditions(compiled.conditions, withParams);
+    const conditions = checkConditions(compiled.conditions, { ...withParams, namespaceObject: null });
     if (conditions.type === 'differs') return [];
     const isFailClosed = policy.spec?.failurePolicy !== 'Ignore';
-    if (conditions.type === 'error') return isFailClosed ? [this.#denial(binding, conditions.message)] : [];
+    if (conditions.type === 'error') {
+      return isFailClosed ? this.#act(binding, this.#denial(binding, conditions.message), 0) : [];
+    }
     const budget = new Budget(COST_BUDGET);
     const variables = new PolicyVariables({ programs: compiled.variables, activation: withParams, budget });
     const activation = { ...withParams, variables };
     const denials: Denial[] = [];
-    for (const validation of compiled.validations) {
+    for (const [index, validation] of compiled.validations.entries()) {
       const outcome = evaluate(validation, activation, budget);
       if (outcome === undefined || (outcome.isError && !isFailClosed)) continue;
       const reason = outcome.isError ? undefined : validation.validation.reason;
-      denials.push(...this.#act(binding, this.#denial(binding, outcome.message, reason)));
+      denials.push(...this.#act(binding, this.#denial(binding, outcome.message, reason), index));
     }
-    this.#annotate(compiled, activation, budget);
+    for (const problem of this.#annotate(compiled, activation)) {
+      if (isFailClosed) denials.push(this.#denial(binding, problem));
+    }
     return denials;
   }
 
   /** Does what the binding wants done with a failed validation; what is left is a refusal. */
-  #act(binding: ValidatingAdmissionPolicyBinding, denial: Denial): Denial[] {
+  #act(binding: ValidatingAdmissionPolicyBinding, denial: Denial, expressionIndex: number): Denial[] {
     const actions = binding.spec?.validationActions ?? ['Deny'];
+    const { policy, message } = denial;
+    const name = binding.metadata.name ?? '';
     if (actions.includes('Warn')) {
-      const place = `ValidatingAdmissionPolicy '${denial.policy}' with binding '${denial.binding}'`;
-      this.#request.warnings.push(`Validation failed for ${place}: ${denial.message}`);
+      const place = `ValidatingAdmissionPolicy '${policy}' with binding '${name}'`;
+      this.#request.warnings.push(`Validation failed for ${place}: ${message}`);
     }
     if (actions.includes('Audit')) {
-      const failure = {
-        message: denial.message,
-        policy: denial.policy,
-        binding: denial.binding,
-        validationActions: actions,
-      };
-      this.#request.annotations?.set(
-        'validation.policy.admission.k8s.io/validation_failure',
-        JSON.stringify([failure]),
-      );
+      this.#failures.push({ message, policy, binding: name, expressionIndex, validationActions: actions });
     }
     return actions.includes('Deny') ? [denial] : [];
   }
 
-  #annotate({ annotations }: CompiledValidating, activation: Activation, budget: Budget): void {
-    const policy = this.#bound.policy.metadata.name ?? '';
+  /** Notes what the annotations say, within a budget of their own; returns what is wrong with them. */
+  #annotate({ annotations }: CompiledValidating, activation: Activation): string[] {
+    const budget = new Budget(COST_BUDGET);
+    const problems: string[] = [];
     for (const { key, value } of annotations) {
-      const text = textOf(value, activation, budget);
-      if (text !== undefined) this.#request.annotations?.set(`${policy}/${key}`, text);
+      const outcome = evaluateText(value, activation, budget);
+      if ('problem' in outcome) problems.push(outcome.problem);
+      else if (outcome.text !== undefined && outcome.text !== '') this.#notes.add(key, outcome.text);
     }
+    return problems;
   }
 
   #denial(binding: ValidatingAdmissionPolicyBinding, message: string, reason?: string): Denial {
@@ -213,7 +224,7 @@ function evaluate(
     if (!(error instanceof CelError)) throw error;
     return { message: `expression '${expression.expression}' resulted in error: ${error.message}`, isError: true };
   }
-  const made = message === undefined ? undefined : textOf(message, activation, budget)?.trim();
+  const made = message === undefined ? undefined : textOf(message, activation, budget);
   const isUsable = made !== undefined && made !== '' && !made.includes('\n') && made.length <= MESSAGE_BYTES_MAX;
   if (isUsable) return { message: made, isError: false };
   const given = (validation.message ?? '').trim();
@@ -222,13 +233,23 @@ function evaluate(
 
 /** A text that an expression makes; none where it fails or makes something else. */
 function textOf(compiled: Compiled, activation: Activation, budget: Budget): string | undefined {
-  if ('problem' in compiled) return undefined;
+  const outcome = evaluateText(compiled, activation, budget);
+  return 'problem' in outcome ? undefined : outcome.text;
+}
+
+/** A trimmed text that an expression makes, none where it makes something else, or why it makes nothing. */
+function evaluateText(
+  compiled: Compiled,
+  activation: Activation,
+  budget: Budget,
+): { readonly text: string | undefined } | { readonly problem: string } {
+  if ('problem' in compiled) return { problem: compiled.problem };
   try {
     const value = budget.evaluate(compiled.program, activation);
-    return typeof value === 'string' ? value : undefined;
+    return { text: typeof value === 'string' ? value.trim() : undefined };
   } catch (error) {
     if (!(error instanceof CelError)) throw error;
-    return undefined;
+    return { problem: `expression '${compiled.expression}' resulted in error: ${error.message}` };
   }
 }
 

@@ -114,6 +114,12 @@ async function write(
     mode: { ...mainMode(call.definition), subresource: 'scale' },
     options,
     keepsManagedFields,
+    seenAs: {
+      kind: 'Scale',
+      show: (object) => scaleOf(call, object),
+      // Admission may have changed the replicas.
+      accept: (next, shown) => setPath(next, replicasPath(call), decodeScale(call, shown).spec.replicas ?? 0),
+    },
     change: (live) => {
       const wanted = change(scaleOf(call, live), live);
       checkWanted(call, wanted, live);

@@ -29,6 +29,13 @@ export interface UpdateRequest {
   readonly keepsManagedFields?: boolean;
   /** The current object was judged; a lost race judges again. Throws to refuse. */
   readonly check?: (live: KubeObject) => void;
+  /** What admission sees where the subresource speaks a kind of its own. */
+  readonly seenAs?: {
+    readonly kind: string;
+    readonly show: (object: KubeObject) => KubeObject;
+    /** Takes over into the next object what admission has made of what it was shown. */
+    readonly accept: (next: KubeObject, shown: KubeObject) => void;
+  };
 }
 
 /** For writes of existing objects, one function retried on conflict. */
@@ -59,7 +66,7 @@ type Attempt = Outcome | { readonly type: 'conflict'; readonly current: Entry | 
 
 async function tryUpdate(call: Call, request: UpdateRequest, current: Entry): Promise<Attempt> {
   const { definition } = call;
-  const { options, mode } = request;
+  const { options, mode, seenAs } = request;
   const live = servedObject(definition, await call.storage.present(current));
   request.check?.(live);
   const next = await request.change(live);
@@ -69,13 +76,16 @@ async function tryUpdate(call: Call, request: UpdateRequest, current: Entry): Pr
   carryMetadata(next, live);
   mode.reset(next, live);
   if (request.keepsManagedFields !== true) track(call, { next, live, options, mode });
+  const shown = seenAs?.show(next) ?? next;
   const admission = admissionRequest(call, {
     operation: 'UPDATE',
-    object: next,
-    oldObject: live,
+    object: shown,
+    oldObject: seenAs?.show(live) ?? live,
     isDryRun: options.isDryRun,
+    ...(seenAs === undefined ? {} : { kind: seenAs.kind }),
   });
   await admitMutating(call, admission);
+  seenAs?.accept(next, shown);
   keepTimesOfNoop(next, live);
   prepare(call, { next, live, mode });
   const finishUpdate = async (stillAlone: () => void): Promise<Attempt> => {
