@@ -43,10 +43,10 @@ export function limitRanger({ view }: Pick<AdmissionDeps, 'view'>): AdmissionPlu
 }
 
 function setDefaults(pod: Pod, range: LimitRange): void {
-  const item = range.spec?.limits.find(({ type }) => type === 'Container');
+  const item = range.spec?.limits?.find(({ type }) => type === 'Container');
   if (item === undefined || pod.spec === undefined) return;
   const notes: string[] = [];
-  for (const container of pod.spec.containers) notes.push(...setContainer(container, item, 'container'));
+  for (const container of pod.spec.containers ?? []) notes.push(...setContainer(container, item, 'container'));
   for (const container of pod.spec.initContainers ?? []) notes.push(...setContainer(container, item, 'init container'));
   if (notes.length === 0) return;
   pod.metadata.annotations = {

@@ -56,11 +56,11 @@ function wantsToken(spec: PodSpec, account: ServiceAccount): boolean {
 }
 
 function mountToken(spec: PodSpec, newName: () => string): void {
-  const lacking = [...(spec.initContainers ?? []), ...spec.containers].filter(
+  const lacking = [...(spec.initContainers ?? []), ...(spec.containers ?? [])].filter(
     (container) => !(container.volumeMounts ?? []).some((mount) => mount.mountPath === MOUNT_PATH),
   );
   if (lacking.length === 0) return;
-  const existing = (spec.volumes ?? []).find((volume) => volume.name.startsWith(VOLUME_PREFIX));
+  const existing = (spec.volumes ?? []).find((volume) => (volume.name ?? '').startsWith(VOLUME_PREFIX));
   const name = existing?.name ?? newName();
   for (const container of lacking) addMount(container, name);
   if (existing === undefined) spec.volumes = [...(spec.volumes ?? []), tokenVolume(name)];

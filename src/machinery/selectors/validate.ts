@@ -30,7 +30,7 @@ export function validateLabelSelector(
       default:
         errors.push(invalidValue(at.child('operator'), requirement.operator, 'not a valid selector operator'));
     }
-    errors.push(...validateLabelName(requirement.key, at.child('key')));
+    errors.push(...validateLabelName(requirement.key ?? '', at.child('key')));
     if (options.allowInvalidLabelValue === true) continue;
     for (const [position, value] of values.entries()) {
       errors.push(...each(at.child('values').index(position), value, isValidLabelValue(value)));

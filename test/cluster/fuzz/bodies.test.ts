@@ -206,5 +206,5 @@ function subresourceOf({ definition }: Sample, dice: Dice): string {
 const STREAMS = new Set(['exec', 'attach', 'portforward', 'proxy', 'log']);
 
 function nameOf({ metadata }: Readonly<Record<string, unknown>>): string {
-  return isRecord(metadata) ? encodeURIComponent(String(metadata['name'] ?? 'fuzz')) : 'fuzz';
+  return isRecord(metadata) && typeof metadata['name'] === 'string' ? encodeURIComponent(metadata['name']) : 'fuzz';
 }

@@ -51,10 +51,12 @@ function checkSubset(subset: EndpointSubset, path: FieldPath, errors: FieldError
   if (addresses.length === 0 && notReadyAddresses.length === 0) {
     errors.push(required(path, 'must specify `addresses` or `notReadyAddresses`'));
   }
-  for (const [index, { ip }] of addresses.entries()) {
+  for (const [index, address] of addresses.entries()) {
+    const ip = address.ip ?? '';
     checkMessages(isIpAddress(ip), ip, path.child('addresses').index(index).child('ip'), errors);
   }
-  for (const [index, { ip }] of notReadyAddresses.entries()) {
+  for (const [index, address] of notReadyAddresses.entries()) {
+    const ip = address.ip ?? '';
     checkMessages(isIpAddress(ip), ip, path.child('notReadyAddresses').index(index).child('ip'), errors);
   }
   for (const [index, port] of ports.entries()) {

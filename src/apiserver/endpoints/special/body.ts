@@ -15,14 +15,14 @@ export async function readObject(
     throw cannotHandle(expected, 'it is no object');
   // Safe: a JSON object is read by its own keys.
   const given = value as Record<string, unknown>;
-  const { kind = expected.kind, apiVersion = expected.apiVersion, metadata = {} } = given;
+  const { kind = expected.kind, apiVersion = expected.apiVersion } = given;
   if (kind !== expected.kind || apiVersion !== expected.apiVersion) {
     throw badRequest(
-      `${expected.kind} in version "${versionOf(expected.apiVersion)}" cannot be handled as a ${String(kind)}`,
+      `${expected.kind} in version "${versionOf(expected.apiVersion)}" cannot be handled as a ${text(kind)}`,
     );
   }
   // Safe: the three fields of a KubeObject are set here; callers check the rest.
-  return { ...given, kind, apiVersion, metadata: metadata as KubeObject['metadata'] };
+  return { ...given, kind, apiVersion, metadata: fields(given['metadata']) as KubeObject['metadata'] };
 }
 
 function cannotHandle({ apiVersion, kind }: { apiVersion: string; kind: string }, reason: string): Error {

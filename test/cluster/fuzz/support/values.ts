@@ -176,7 +176,7 @@ export function anyValue(dice: Dice, depth = 4): unknown {
   return Object.fromEntries(Array.from({ length }, () => [dice.pick(KEYS), anyValue(dice, depth - 1)]));
 }
 
-type Slot = { readonly parent: Record<string, unknown> | unknown[]; readonly key: string | number };
+export type Slot = { readonly parent: Record<string, unknown> | unknown[]; readonly key: string | number };
 
 /** A copy of a value with a few of its parts changed, exchanged, doubled, moved or gone. */
 export function mutated(value: unknown, dice: Dice): unknown {
@@ -212,7 +212,8 @@ function extend(slot: Slot, dice: Dice): void {
   } else write(slot, anyValue(dice, 2));
 }
 
-function slotsOf(root: Record<string, unknown>): Slot[] {
+/** Every place in a value. */
+export function slotsOf(root: Record<string, unknown>): Slot[] {
   const slots: Slot[] = [];
   const stack: (Record<string, unknown> | unknown[])[] = [root];
   while (stack.length > 0) {

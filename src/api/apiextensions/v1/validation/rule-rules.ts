@@ -14,7 +14,7 @@ export function validateRules(schema: JsonSchema, path: FieldPath): FieldError[]
 
 function ruleErrors(rule: ValidationRule, schema: JsonSchema, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
-  const text = rule.rule.trim();
+  const text = (rule.rule ?? '').trim();
   const { message = '', messageExpression = '', reason, fieldPath = '' } = rule;
   if (text === '') errors.push(required(path.child('rule'), 'rule is not specified'));
   else if (message !== '' && message.trim() === '') {

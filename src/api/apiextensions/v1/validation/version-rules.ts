@@ -21,7 +21,10 @@ export function validateColumns(
 
 function columnErrors(column: CustomResourceColumnDefinition, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
-  const { name, type, format = '', jsonPath } = column;
+  const { format = '' } = column;
+  const name = column.name ?? '';
+  const type = column.type ?? '';
+  const jsonPath = column.jsonPath ?? '';
   if (name === '') errors.push(required(path.child('name'), ''));
   const types = `must be one of ${COLUMN_TYPES.join(',')}`;
   if (type === '') errors.push(required(path.child('type'), types));

@@ -65,6 +65,7 @@ function applyDefaults(set: StatefulSet): void {
   for (const claim of spec.volumeClaimTemplates ?? []) {
     claim.apiVersion ||= 'v1';
     claim.kind ||= 'PersistentVolumeClaim';
+    claim.spec ??= {};
     defaultClaimSpec(claim.spec);
     claim.status ??= {};
     claim.status.phase ||= 'Pending';

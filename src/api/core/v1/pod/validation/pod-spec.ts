@@ -149,7 +149,7 @@ function checkDeadline(spec: PodSpec, path: FieldPath, errors: FieldErrors): voi
 function checkRest(spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
   for (const [index, alias] of (spec.hostAliases ?? []).entries()) {
     const at = path.child('hostAliases').index(index);
-    checkMessages(isIpAddress(alias.ip), alias.ip, at.child('ip'), errors);
+    checkMessages(isIpAddress(alias.ip ?? ''), alias.ip ?? '', at.child('ip'), errors);
     for (const [position, name] of (alias.hostnames ?? []).entries()) {
       checkMessages(isDns1123Subdomain(name), name, at.child('hostnames').index(position), errors);
     }
