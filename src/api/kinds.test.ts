@@ -187,7 +187,7 @@ describe('errors of a create', () => {
       'a node with a bad taint',
       object('v1', 'Node', { spec: { taints: [{ key: 'a', effect: 'Maybe' }] } }),
       [
-        'spec.taints[0].effect: Unsupported value: "Maybe": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
+        'metadata.taints[0].effect: Unsupported value: "Maybe": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
       ],
     ],
     [

@@ -11,6 +11,8 @@ import { labelName } from '../../validation/name-rules.ts';
 
 /** Keeps a namespace until its objects are gone. */
 const NAMESPACE_FINALIZER = 'kubernetes';
+const standardFinalizers = [NAMESPACE_FINALIZER, 'orphan', 'foregroundDeletion'];
+const finalizersPath = new FieldPath('spec').child('finalizers');
 const NAME_LABEL = 'kubernetes.io/metadata.name';
 
 export const namespaces = defineKind(NAMESPACES, {
@@ -33,6 +35,9 @@ export const namespaces = defineKind(NAMESPACES, {
     validate,
     validateUpdate: (next) => validate(next),
     validateStatusUpdate: validatePhase,
+    subresources: {
+      finalize: { validate: (next) => finalizerErrors(next, (index) => finalizersPath.index(index)) },
+    },
     validateName: labelName,
   },
   columns: [
@@ -52,12 +57,17 @@ function labelWithName(namespace: Namespace): void {
 }
 
 function validate(namespace: Namespace): FieldError[] {
+  // Upstream's path has no index here.
+  return finalizerErrors(namespace, () => finalizersPath);
+}
+
+function finalizerErrors(namespace: Namespace, pathOf: (index: number) => FieldPath): FieldError[] {
   const errors: FieldErrors = [];
-  for (const finalizer of namespace.spec.finalizers ?? []) {
-    // Upstream's path has no index.
-    if (finalizer !== NAMESPACE_FINALIZER) {
-      checkMessages(isQualifiedName(finalizer), finalizer, new FieldPath('spec.finalizers'), errors);
-    }
+  for (const [index, finalizer] of (namespace.spec?.finalizers ?? []).entries()) {
+    checkMessages(isQualifiedName(finalizer), finalizer, pathOf(index), errors);
+    if (finalizer.includes('/') || standardFinalizers.includes(finalizer)) continue;
+    const detail = 'name is neither a standard finalizer name nor is it fully qualified';
+    errors.push(invalidValue(pathOf(index), finalizer, detail));
   }
   return errors;
 }

@@ -1,93 +1,56 @@
-import { deepEqual } from '#machinery/codec/deep.ts';
-import {
-  duplicateValue,
-  type FieldError,
-  forbiddenValue,
-  invalidValue,
-  notSupported,
-  required,
-} from '#machinery/field/field-error.ts';
-import { FieldPath } from '#machinery/field/field-path.ts';
-import { validateLabelName } from '#machinery/validation/metadata.ts';
-import { isCidr, isValidLabelValue } from '#machinery/validation/names.ts';
 import { NODES } from '../../../generated/resources.ts';
-import type { Node, NodeSpec, Taint } from '../../../generated/types.ts';
+import type { Node } from '../../../generated/types.ts';
 import { carryOver } from '../../../registry/carry-over.ts';
 import { defineKind } from '../../../registry/kind.ts';
-import { checkMessages, type FieldErrors } from '../../../validation/basics.ts';
-import { taintEffects } from '../pod/validation/tolerations.ts';
+import { cidrWarnings } from '../../../validation/ip-warnings.ts';
 import { nodeColumns } from './columns.ts';
-
-const specPath = new FieldPath('spec');
+import { validateNode, validateNodeStatus, validateNodeUpdate } from './validation.ts';
 
 export const nodes = defineKind(NODES, {
   strategy: {
-    // The kubelet may register with a status; both an update and a create keep what the client sends of it.
+    applyDefaults: defaultNode,
+    // The kubelet may register with a status: a create keeps it.
+    prepareForCreate(next) {
+      dropConfig(next, undefined);
+    },
     prepareForUpdate(next, current) {
       carryOver(next, current, 'status');
+      dropConfig(next, current);
     },
     prepareForStatusUpdate(next, current) {
       carryOver(next, current, 'spec');
+      if (current.status?.config === undefined) delete next.status?.config;
     },
-    applyDefaults: defaultNode,
     validate: (node) => validateNode(node),
-    validateUpdate,
+    validateUpdate: validateNodeUpdate,
+    validateStatusUpdate: (next) => validateNodeStatus(next),
+    warnings,
   },
   columns: nodeColumns,
   selectableFields: { 'spec.unschedulable': (node) => String(node.spec.unschedulable ?? false) },
 });
 
-function defaultNode(node: Node): void {
-  const status = node.status;
+function defaultNode({ spec, status }: Node): void {
   if (status?.capacity !== undefined && status.allocatable === undefined) status.allocatable = { ...status.capacity };
+  // One and the first of many are two names of one thing.
+  const first = spec.podCIDRs?.[0];
+  if (first !== undefined) spec.podCIDR ||= first;
+  else if ((spec.podCIDR ?? '') !== '') spec.podCIDRs = [spec.podCIDR ?? ''];
 }
 
-function validateNode(node: Node): FieldError[] {
-  const errors: FieldErrors = [];
-  checkTaints(node.spec.taints, specPath.child('taints'), errors);
-  checkPodCidrs(node.spec, errors);
-  return errors;
+/** The source of a kubelet's configuration is gone (KEP-281); where it was set before, it stays. */
+function dropConfig(next: Node, current: Node | undefined): void {
+  if (current?.spec.configSource === undefined) delete next.spec.configSource;
 }
 
-function checkTaints(taints: readonly Taint[] | undefined, path: FieldPath, errors: FieldErrors): void {
-  const seen = new Set<string>();
-  for (const [index, taint] of (taints ?? []).entries()) {
-    const at = path.index(index);
-    errors.push(...validateLabelName(taint.key ?? '', at.child('key')));
-    const messages = isValidLabelValue(taint.value ?? '');
-    if (messages.length > 0) errors.push(invalidValue(at.child('value'), taint.value, messages.join(';')));
-    if ((taint.effect ?? '') === '') errors.push(required(at.child('effect'), ''));
-    else if (!taintEffects.some((known) => known === taint.effect)) {
-      errors.push(notSupported(at.child('effect'), taint.effect, taintEffects));
-    }
-    const key = `${taint.effect}/${taint.key}`;
-    if (seen.has(key)) errors.push(duplicateValue(at, taint));
-    seen.add(key);
+function warnings({ spec }: Node): string[] {
+  const texts: string[] = [];
+  if (spec.configSource !== undefined) texts.push('spec.configSource: the feature is removed');
+  if ((spec.externalID ?? '') !== '') {
+    texts.push('spec.externalID: this field is deprecated, and is unused by Kubernetes');
   }
-}
-
-function checkPodCidrs(spec: NodeSpec, errors: FieldErrors): void {
-  const path = specPath.child('podCIDRs');
-  const cidrs = spec.podCIDRs ?? (spec.podCIDR === undefined ? [] : [spec.podCIDR]);
-  for (const [index, cidr] of cidrs.entries()) checkMessages(isCidr(cidr), cidr, path.index(index), errors);
-  if (cidrs.length > 2) {
-    errors.push(invalidValue(path, cidrs, 'may specify no more than one CIDR for each IP family'));
+  for (const [index, cidr] of (spec.podCIDRs ?? []).entries()) {
+    texts.push(...cidrWarnings(`spec.podCIDRs[${index}]`, cidr));
   }
-}
-
-/** Of a node's spec only its taints, its schedulability and, once, its addresses and provider may change. */
-function validateUpdate(next: Node, current: Node): FieldError[] {
-  const errors = validateNode(next);
-  const currentCidrs = current.spec.podCIDRs ?? [];
-  if (currentCidrs.length > 0 && !deepEqual(next.spec.podCIDRs, currentCidrs)) {
-    errors.push(
-      forbiddenValue(specPath.child('podCIDRs'), 'node updates may not change podCIDR except from "" to valid'),
-    );
-  }
-  const providerId = current.spec.providerID ?? '';
-  if (providerId !== '' && next.spec.providerID !== providerId) {
-    const detail = 'node updates may not change providerID except from "" to valid';
-    errors.push(forbiddenValue(specPath.child('providerID'), detail));
-  }
-  return errors;
+  return texts;
 }

@@ -43,6 +43,11 @@ export function isHugePages(name: string): boolean {
   return name.startsWith('hugepages-');
 }
 
+/** The same, and what quotas call requests for them. */
+function isQuotaHugePages(name: string): boolean {
+  return isHugePages(name) || name.startsWith('requests.hugepages-');
+}
+
 /** Names of Kubernetes' own resources: without a domain, or in `kubernetes.io/`. */
 export function isNativeResource(name: string): boolean {
   return !name.includes('/') || name.includes('kubernetes.io/');
@@ -166,7 +171,7 @@ export function checkResourceName(name: string, path: FieldPath, errors: FieldEr
   if (knownNames.has(name)) return;
   const messages = isQualifiedName(name);
   checkMessages(messages, name, path, errors);
-  if (messages.length === 0 && !name.includes('/') && !isHugePages(name)) {
+  if (messages.length === 0 && !name.includes('/') && !isQuotaHugePages(name)) {
     errors.push(invalidValue(path, name, 'must be a standard resource type or fully qualified'));
   }
 }
