@@ -16,9 +16,22 @@ function matchesAny(values: readonly string[], value: string): boolean {
   return values.includes('*') || values.includes(value);
 }
 
+/** In the path of every request: allocates nothing. */
 function resourceMatches(rules: readonly string[], { resource, subresource }: AuthorizationAttributes): boolean {
-  const combined = subresource === '' ? resource : `${resource}/${subresource}`;
-  return rules.some((rule) => rule === '*' || rule === combined || (subresource !== '' && rule === `*/${subresource}`));
+  for (const rule of rules) {
+    if (rule === '*' || (subresource === '' ? rule === resource : isOfSubresource(rule, resource, subresource))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** `RESOURCE/SUBRESOURCE`, or `*` before the slash. */
+function isOfSubresource(rule: string, resource: string, subresource: string): boolean {
+  if (!rule.endsWith(subresource)) return false;
+  const slash = rule.length - subresource.length - 1;
+  if (rule[slash] !== '/') return false;
+  return slash === 1 && rule[0] === '*' ? true : slash === resource.length && rule.startsWith(resource);
 }
 
 function nameMatches(rules: readonly string[], name: string): boolean {

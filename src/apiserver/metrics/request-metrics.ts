@@ -1,6 +1,7 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
 import type { ApiResponse, RequestContext } from '../pipeline/types.ts';
 import { labelsKey, RESOURCE_LABELS, resourceLabels } from './request-labels.ts';
+import { type CountSeries, type ObservationSeries, SeriesCounter, SeriesHistogram } from './series.ts';
 
 const DURATION_BUCKETS_SECONDS = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
@@ -11,64 +12,71 @@ const CHILDREN_MAX = 5_000;
 const SIZED_VERBS = new Set(['get', 'list']);
 
 interface Child {
-  readonly count: Counter.Internal;
-  readonly duration: Histogram.Internal<string>;
-  readonly sliDuration: Histogram.Internal<string>;
-  readonly size: Histogram.Internal<string> | undefined;
+  readonly count: CountSeries;
+  readonly duration: ObservationSeries;
+  readonly sliDuration: ObservationSeries;
+  readonly size: ObservationSeries | undefined;
 }
 
 /** Counts, times and sizes of requests. */
 export class RequestMetrics {
   readonly #children = new Map<string, Child>();
-  readonly #requests: Counter;
-  readonly #durations: Histogram;
-  readonly #sliDurations: Histogram;
-  readonly #sizes: Histogram;
-  readonly #inFlight: Gauge;
+  readonly #requests: SeriesCounter;
+  readonly #durations: SeriesHistogram;
+  readonly #sliDurations: SeriesHistogram;
+  readonly #sizes: SeriesHistogram;
+  #readsInFlight = 0;
+  #writesInFlight = 0;
 
   constructor(registry: Registry) {
     const registers = [registry];
-    this.#requests = new Counter({
+    this.#requests = new SeriesCounter({
       name: 'apiserver_request_total',
       help: 'Requests answered, by what was asked and the status code.',
       labelNames: [...RESOURCE_LABELS, 'dry_run', 'code'],
       registers,
     });
-    this.#durations = new Histogram({
+    this.#durations = new SeriesHistogram({
       name: 'apiserver_request_duration_seconds',
       help: 'Time from the arrival of a request to its answer, watches left out.',
       labelNames: [...RESOURCE_LABELS, 'dry_run'],
       buckets: DURATION_BUCKETS_SECONDS,
       registers,
     });
-    this.#sliDurations = new Histogram({
+    this.#sliDurations = new SeriesHistogram({
       name: 'apiserver_request_sli_duration_seconds',
       help: 'Time from the arrival of a request to its answer, less what was spent outside this server.',
       labelNames: [...RESOURCE_LABELS],
       buckets: DURATION_BUCKETS_SECONDS,
       registers,
     });
-    this.#sizes = new Histogram({
+    this.#sizes = new SeriesHistogram({
       name: 'apiserver_response_sizes',
       help: 'Bytes of the answers to reads.',
       labelNames: [...RESOURCE_LABELS],
       buckets: SIZE_BUCKETS_BYTES,
       registers,
     });
-    this.#inFlight = new Gauge({
+    const inFlight = () => ({ readOnly: this.#readsInFlight, mutating: this.#writesInFlight });
+    new Gauge({
       name: 'apiserver_current_inflight_requests',
       help: 'Requests being served now, long-running ones left out.',
       labelNames: ['request_kind'],
       registers,
+      collect() {
+        for (const [kind, count] of Object.entries(inFlight())) this.set({ request_kind: kind }, count);
+      },
     });
   }
 
   started(isReading: boolean): void {
-    this.#inFlight.inc({ request_kind: isReading ? 'readOnly' : 'mutating' });
+    if (isReading) this.#readsInFlight += 1;
+    else this.#writesInFlight += 1;
   }
 
   finished(isReading: boolean): void {
-    this.#inFlight.dec({ request_kind: isReading ? 'readOnly' : 'mutating' });
+    if (isReading) this.#readsInFlight -= 1;
+    else this.#writesInFlight -= 1;
   }
 
   observe(context: RequestContext, outcome: { code: number; seconds: number; response?: ApiResponse }): void {
@@ -94,10 +102,10 @@ export class RequestMetrics {
     if (code === 404 && !context.info.isResourceRequest) return undefined;
     const labels = resourceLabels(context);
     const child = {
-      count: this.#requests.labels({ ...labels, dry_run: dryRun, code: String(code) }),
-      duration: this.#durations.labels({ ...labels, dry_run: dryRun }),
-      sliDuration: this.#sliDurations.labels(labels),
-      size: SIZED_VERBS.has(context.info.verb) ? this.#sizes.labels(labels) : undefined,
+      count: this.#requests.series({ ...labels, dry_run: dryRun, code: String(code) }),
+      duration: this.#durations.series({ ...labels, dry_run: dryRun }),
+      sliDuration: this.#sliDurations.series(labels),
+      size: SIZED_VERBS.has(context.info.verb) ? this.#sizes.series(labels) : undefined,
     };
     this.#children.set(key, child);
     return child;

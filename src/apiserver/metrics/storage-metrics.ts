@@ -1,5 +1,6 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
 import type { Clock } from '#machinery/clock/clock.ts';
+import { type CountSeries, type ObservationSeries, SeriesCounter, SeriesHistogram } from './series.ts';
 
 const DURATION_BUCKETS_SECONDS = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
@@ -15,34 +16,34 @@ const OPERATIONS = ['create', 'update', 'delete'] as const;
 type StoreOperation = (typeof OPERATIONS)[number];
 
 interface Measures {
-  readonly seconds: Histogram.Internal<string>;
-  readonly requests: Counter.Internal;
-  readonly errors: Counter.Internal;
+  readonly seconds: ObservationSeries;
+  readonly requests: CountSeries;
+  readonly errors: CountSeries;
 }
 
 /** What is stored and how long the store takes; `etcd` in the names stands for whichever store there is. */
 export class StorageMetrics {
-  readonly #seconds: Histogram;
-  readonly #requests: Counter;
-  readonly #errors: Counter;
+  readonly #seconds: SeriesHistogram;
+  readonly #requests: SeriesCounter;
+  readonly #errors: SeriesCounter;
 
   constructor(registry: Registry, sources: StorageSources) {
     const registers = [registry];
     const labelNames = ['operation', 'group', 'resource'];
-    this.#seconds = new Histogram({
+    this.#seconds = new SeriesHistogram({
       name: 'etcd_request_duration_seconds',
       help: 'Time that the cluster store takes to answer.',
       labelNames,
       buckets: DURATION_BUCKETS_SECONDS,
       registers,
     });
-    this.#requests = new Counter({
+    this.#requests = new SeriesCounter({
       name: 'etcd_requests_total',
       help: 'Requests to the cluster store.',
       labelNames,
       registers,
     });
-    this.#errors = new Counter({
+    this.#errors = new SeriesCounter({
       name: 'etcd_request_errors_total',
       help: 'Requests to the cluster store that failed.',
       labelNames,
@@ -65,9 +66,9 @@ export class StorageMetrics {
 
   #measuresOf(labels: Record<string, string>): Measures {
     return {
-      seconds: this.#seconds.labels(labels),
-      requests: this.#requests.labels(labels),
-      errors: this.#errors.labels(labels),
+      seconds: this.#seconds.series(labels),
+      requests: this.#requests.series(labels),
+      errors: this.#errors.series(labels),
     };
   }
 }

@@ -1,14 +1,15 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
 import type { ApiResponse, RequestContext, WatchFrame, WatchSource } from '../pipeline/types.ts';
 import { RESOURCE_LABELS, resourceLabels } from './request-labels.ts';
+import { type CountSeries, type ObservationSeries, SeriesCounter, SeriesHistogram } from './series.ts';
 
 const SIZE_BUCKETS_BYTES = [1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072];
 
 /** What goes out through watches, and how many requests last. */
 export class WatchMetrics {
   readonly #longRunning: Gauge;
-  readonly #events: Counter;
-  readonly #sizes: Histogram;
+  readonly #events: SeriesCounter;
+  readonly #sizes: SeriesHistogram;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -18,13 +19,13 @@ export class WatchMetrics {
       labelNames: [...RESOURCE_LABELS],
       registers,
     });
-    this.#events = new Counter({
+    this.#events = new SeriesCounter({
       name: 'apiserver_watch_events_total',
       help: 'Events sent to watchers.',
       labelNames: ['group', 'version', 'resource'],
       registers,
     });
-    this.#sizes = new Histogram({
+    this.#sizes = new SeriesHistogram({
       name: 'apiserver_watch_events_sizes',
       help: 'Bytes of the events sent to watchers.',
       labelNames: ['group', 'version', 'resource'],
@@ -49,20 +50,16 @@ export class WatchMetrics {
     if (response.type !== 'watch') return response;
     const { group, version, resource } = context.info;
     const labels = { group, version, resource };
-    const count = this.#events.labels(labels);
+    const count = this.#events.series(labels);
     // Local watchers take objects: their events never become bytes.
-    const sizes = context.request.wantsFrozen === true ? undefined : this.#sizes.labels(labels);
+    const sizes = context.request.wantsFrozen === true ? undefined : this.#sizes.series(labels);
     return { ...response, watch: countedWatch(response.watch, { count, sizes, ended }) };
   }
 }
 
 function countedWatch(
   watch: WatchSource,
-  {
-    count,
-    sizes,
-    ended,
-  }: { count: Counter.Internal; sizes: Histogram.Internal<string> | undefined; ended: () => void },
+  { count, sizes, ended }: { count: CountSeries; sizes: ObservationSeries | undefined; ended: () => void },
 ): WatchSource {
   const counted = (frames: readonly WatchFrame[] | undefined): readonly WatchFrame[] | undefined => {
     if (frames === undefined) ended();

@@ -14,6 +14,7 @@ export class RealClock implements Clock {
   }
 
   setTimeout(callback: () => void, delayMs: number, options: { unref?: boolean } = {}): Timer {
+    if (delayMs <= TIMER_PART_MAX_MS) return new NodeTimer(callback, delayMs, options.unref === true);
     const deadlineMs = performance.now() + delayMs;
     let handle: NodeJS.Timeout | undefined;
     const arm = (leftMs: number): void => {
@@ -34,6 +35,24 @@ export class RealClock implements Clock {
 
   sleep(delayMs: number, options: { signal?: AbortSignal } = {}): Promise<void> {
     return sleepWith(this, delayMs, options.signal);
+  }
+}
+
+/** The usual case, as lean as can be: every request has a deadline. */
+class NodeTimer implements Timer {
+  readonly #handle: NodeJS.Timeout;
+
+  constructor(callback: () => void, delayMs: number, isUnref: boolean) {
+    this.#handle = setTimeout(callback, Math.max(0, delayMs));
+    if (isUnref) this.#handle.unref();
+  }
+
+  cancel(): void {
+    clearTimeout(this.#handle);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#handle);
   }
 }
 

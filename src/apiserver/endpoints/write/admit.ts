@@ -62,6 +62,7 @@ async function timedStep(
 ): Promise<void> {
   const { clock } = core.executor;
   const metrics = core.metrics.admission;
+  const passing = metrics.passing(type, operation);
   const startedMs = clock.monotonic();
   let pluginMs = startedMs;
   let rejected = true;
@@ -75,13 +76,13 @@ async function timedStep(
         if (pending !== undefined) await pending;
       } else await judgedAnew(core.hub, plugin, run);
       const nowMs = clock.monotonic();
-      metrics.pluginRan(running, type, operation, { rejected: false, seconds: (nowMs - pluginMs) / 1000 });
+      passing.ran(running, (nowMs - pluginMs) / 1000);
       pluginMs = nowMs;
     }
     rejected = false;
   } finally {
     const nowMs = clock.monotonic();
-    if (rejected) metrics.pluginRan(running, type, operation, { rejected, seconds: (nowMs - pluginMs) / 1000 });
+    if (rejected) metrics.pluginRefused(running, type, operation, (nowMs - pluginMs) / 1000);
     metrics.stepRan(type, operation, { rejected, seconds: (nowMs - startedMs) / 1000 });
   }
 }

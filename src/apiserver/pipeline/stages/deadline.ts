@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '#machinery/clock/clock.ts';
+import type { Clock } from '#machinery/clock/clock.ts';
 import { badRequest, genericStatus } from '#machinery/errors/status-error.ts';
 import { isLongRunning } from '../long-running.ts';
 import type { ApiResponse, Stage } from '../types.ts';
@@ -12,13 +12,21 @@ export function deadline({ clock, timeoutMs }: { clock: Clock; timeoutMs: number
     if (isLongRunning(context.info)) return next();
     const requested = context.request.query.get('timeout');
     const limitMs = requested === null ? timeoutMs : Math.min(timeoutMs, parseTimeout(requested));
-    let timer: Timer | undefined;
-    const expired = new Promise<ApiResponse>((_, reject) => {
+    return new Promise<ApiResponse>((resolve, reject) => {
       const fail = () =>
         reject(genericStatus(504, 'Timeout', 'Timeout: request did not complete within the allotted timeout', {}));
-      timer = clock.setTimeout(fail, limitMs, { unref: true });
+      const timer = clock.setTimeout(fail, limitMs, { unref: true });
+      next().then(
+        (response) => {
+          timer.cancel();
+          resolve(response);
+        },
+        (error: unknown) => {
+          timer.cancel();
+          reject(error);
+        },
+      );
     });
-    return Promise.race([next(), expired]).finally(() => timer?.cancel());
   };
 }
 

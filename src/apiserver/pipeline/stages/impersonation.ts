@@ -44,9 +44,9 @@ function requestedUser(headers: Readonly<Record<string, string>>): UserInfo | un
   const groups = splitHeader(headers['impersonate-group']);
   const uid = headers['impersonate-uid'] ?? '';
   const extra: Record<string, string[]> = {};
-  for (const [name, value] of Object.entries(headers)) {
+  for (const name in headers) {
     if (!name.startsWith(EXTRA_PREFIX)) continue;
-    setOwn(extra, decodedKey(name.slice(EXTRA_PREFIX.length)), splitHeader(value));
+    setOwn(extra, decodedKey(name.slice(EXTRA_PREFIX.length)), splitHeader(headers[name]));
   }
   const hasMore = groups.length > 0 || uid !== '' || Object.keys(extra).length > 0;
   if (username === '' && !hasMore) return undefined;
