@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { kubeconfigPaths, readKubeconfig } from '#client/kubeconfig/kubeconfig-file.ts';
 import { removeContext } from '#client/kubeconfig/merge-context.ts';
-import { stopCluster } from '#cluster/machine/stop-cluster.ts';
 import { RealClock } from '#machinery/clock/real-clock.ts';
 import { RealExecutor } from '#machinery/executor/real-executor.ts';
 import { silentLogger } from '#machinery/log/logger.ts';
@@ -22,6 +21,7 @@ export function addDownCommand(program: Command): void {
 export async function stopClusterAt(dataDir: string): Promise<boolean> {
   const { directory, state } = findCluster(dataDir);
   if (state === undefined) return false;
+  const { stopCluster } = await import('#cluster/machine/stop-cluster.ts');
   await stopCluster(directory, state, {
     executor: new RealExecutor(),
     log: silentLogger,
