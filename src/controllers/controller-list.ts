@@ -5,10 +5,12 @@ import { disruptionController } from './disruption/controller.ts';
 import { endpointsController } from './endpoints/controller.ts';
 import { endpointSliceController } from './endpointslice/controller.ts';
 import { endpointSliceMirroringController } from './endpointslicemirroring/controller.ts';
+import { ephemeralVolumeController } from './ephemeralvolume/controller.ts';
 import { garbageCollector } from './garbagecollector/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
 import { nodeIpamController } from './nodeipam/controller.ts';
 import { nodeLifecycleController } from './nodelifecycle/controller.ts';
+import { persistentVolumeBinder } from './persistentvolumebinder/controller.ts';
 import { podGarbageCollector } from './podgc/controller.ts';
 import { replicaSetController } from './replicaset/controller.ts';
 import { replicationControllerController } from './replicationcontroller/controller.ts';
@@ -16,20 +18,29 @@ import { resourceQuotaController } from './resourcequota/controller.ts';
 import { rootCaController } from './rootca/controller.ts';
 import { serviceAccountController } from './serviceaccount/controller.ts';
 import { serviceCidrController } from './servicecidrs/controller.ts';
+import {
+  attributesClassProtectionController,
+  claimProtectionController,
+  volumeProtectionController,
+} from './storageprotection/controllers.ts';
 import { taintEvictionController } from './tainteviction/controller.ts';
 
 /** All controllers. A new one is a folder and a line here. */
 export const controllerList: readonly ControllerDefinition[] = [
+  attributesClassProtectionController,
+  claimProtectionController,
   clusterRoleAggregationController,
   deploymentController,
   disruptionController,
   endpointsController,
   endpointSliceController,
   endpointSliceMirroringController,
+  ephemeralVolumeController,
   garbageCollector,
   namespaceController,
   nodeIpamController,
   nodeLifecycleController,
+  persistentVolumeBinder,
   podGarbageCollector,
   replicaSetController,
   replicationControllerController,
@@ -38,6 +49,7 @@ export const controllerList: readonly ControllerDefinition[] = [
   serviceAccountController,
   serviceCidrController,
   taintEvictionController,
+  volumeProtectionController,
 ];
 
 /**

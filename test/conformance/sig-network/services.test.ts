@@ -121,3 +121,29 @@ conformanceTest(
     });
   },
 );
+
+conformanceTest(
+  '[sig-network] ServiceCIDR and IPAddress API should support ServiceCIDR API operations [Conformance]',
+  async ({ api, unique }) => {
+    const kind = kindOf('networking.k8s.io/v1', 'ServiceCIDR', 'servicecidrs');
+    const initial = await api.of(kind).get('kubernetes');
+    expect(initial['spec']).toMatchObject({ cidrs: [expect.stringContaining('/')] });
+    expect(initial['status']).toMatchObject({ conditions: [{ type: 'Ready', status: 'True' }] });
+    await exerciseApiOperations(api, {
+      kind,
+      body: { spec: { cidrs: ['10.199.0.0/24'] } },
+      status: {
+        conditions: [
+          {
+            type: 'StatusUpdate',
+            status: 'True',
+            reason: 'E2E',
+            message: 'set by the test',
+            lastTransitionTime: '2026-01-02T03:04:05Z',
+          },
+        ],
+      },
+      unique,
+    });
+  },
+);

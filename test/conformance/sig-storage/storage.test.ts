@@ -164,3 +164,65 @@ conformanceTest(
     });
   },
 );
+
+const VOLUME = {
+  spec: {
+    capacity: { storage: '1Gi' },
+    accessModes: ['ReadWriteOnce'],
+    persistentVolumeReclaimPolicy: 'Retain',
+    storageClassName: 'conformance-none',
+    csi: { driver: 'e2e-driver.example.com', volumeHandle: 'e2e' },
+  },
+};
+const CLAIM = {
+  spec: {
+    accessModes: ['ReadWriteOnce'],
+    resources: { requests: { storage: '1Gi' } },
+    storageClassName: 'conformance-none',
+    volumeName: 'is-not-there',
+  },
+};
+
+conformanceTest(
+  '[sig-storage] PersistentVolumes CSI Conformance should run through the lifecycle of a PV and a PVC [Conformance]',
+  async ({ api, namespace, unique }) => {
+    await exerciseApiOperations(api, {
+      kind: kindOf('v1', 'PersistentVolume', 'persistentvolumes'),
+      body: VOLUME,
+      unique,
+    });
+    await exerciseApiOperations(api, {
+      kind: kindOf('v1', 'PersistentVolumeClaim', 'persistentvolumeclaims'),
+      namespace,
+      body: CLAIM,
+      unique,
+    });
+  },
+);
+
+conformanceTest(
+  '[sig-storage] PersistentVolumes CSI Conformance should apply changes to a pv/pvc status [Conformance]',
+  async ({ api, namespace, unique }) => {
+    const condition = (reason: string) => ({
+      type: 'StatusUpdate',
+      status: 'True',
+      reason,
+      message: 'set by the test',
+    });
+    await exerciseApiOperations(api, {
+      kind: kindOf('v1', 'PersistentVolume', 'persistentvolumes'),
+      body: VOLUME,
+      status: { message: 'StatusPatched', reason: 'E2E' },
+      statusPatched: { message: 'StatusUpdate', reason: 'E2E' },
+      unique,
+    });
+    await exerciseApiOperations(api, {
+      kind: kindOf('v1', 'PersistentVolumeClaim', 'persistentvolumeclaims'),
+      namespace,
+      body: CLAIM,
+      status: { conditions: [condition('patched')] },
+      statusPatched: { conditions: [condition('updated')] },
+      unique,
+    });
+  },
+);
