@@ -349,8 +349,8 @@ describe('rows', () => {
       service({ type: 'LoadBalancer', clusterIP: '10.0.0.1', ports: [{ port: 53, protocol: 'UDP' }] }),
       ['web', 'LoadBalancer', '10.0.0.1', '<pending>', '53/UDP', '90s', '<none>'],
     ],
-    ['config map', object('v1', 'ConfigMap', { data: { a: '1' }, binaryData: { b: '' } }), ['web', '2', '90s']],
-    ['secret', object('v1', 'Secret', { type: 'Opaque', data: { a: '' } }), ['web', 'Opaque', '1', '90s']],
+    ['config map', object('v1', 'ConfigMap', { data: { a: '1' }, binaryData: { b: '' } }), ['web', 2, '90s']],
+    ['secret', object('v1', 'Secret', { type: 'Opaque', data: { a: '' } }), ['web', 'Opaque', 1, '90s']],
     [
       'endpoints',
       object('v1', 'Endpoints', {

@@ -18,8 +18,8 @@ export const configMaps = defineKind(CONFIG_MAPS, {
   columns: [nameColumn, column('Data', 'How many keys there are.', dataCount), ageColumn],
 });
 
-function dataCount(map: ConfigMap): string {
-  return String(Object.keys(map.data ?? {}).length + Object.keys(map.binaryData ?? {}).length);
+function dataCount(map: ConfigMap): number {
+  return Object.keys(map.data ?? {}).length + Object.keys(map.binaryData ?? {}).length;
 }
 
 function validate(map: ConfigMap): FieldError[] {

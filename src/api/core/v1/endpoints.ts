@@ -1,14 +1,19 @@
-import { type FieldError, required } from '#machinery/field/field-error.ts';
+import { type FieldError, invalidValue, required } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
-import { isDns1123Label, isIpAddress, isPortNumber, isQualifiedName } from '#machinery/validation/names.ts';
+import { ipFamily } from '#machinery/validation/addresses.ts';
+import { isDns1123Label, isDns1123Subdomain, isPortNumber, isQualifiedName } from '#machinery/validation/names.ts';
 import { ageColumn, column, nameColumn } from '../../columns/common.ts';
 import { ENDPOINTS } from '../../generated/resources.ts';
-import type { Endpoints, EndpointSubset } from '../../generated/types.ts';
+import type { EndpointAddress, Endpoints, EndpointSubset } from '../../generated/types.ts';
 import { defineKind } from '../../registry/kind.ts';
 import { checkMessages, checkOneOf, type FieldErrors } from '../../validation/basics.ts';
+import { checkEndpointAddress, legacyIpMessages, withoutLeadingZeros } from '../../validation/ip.ts';
+import { ipWarnings } from '../../validation/ip-warnings.ts';
 import { portProtocols } from './pod/validation/ports.ts';
 
 const SHOWN_MAX = 3;
+const MANAGED_BY = 'endpoints.kubernetes.io/managed-by';
+const subsetsPath = new FieldPath('subsets');
 
 export const endpoints = defineKind(ENDPOINTS, {
   strategy: {
@@ -16,9 +21,9 @@ export const endpoints = defineKind(ENDPOINTS, {
     applyDefaults(next) {
       for (const subset of next.subsets ?? []) for (const port of subset.ports ?? []) port.protocol ||= 'TCP';
     },
-    validate,
-    validateUpdate: (next) => validate(next),
-    warnings: () => ['v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice'],
+    validate: (next) => validate(next),
+    validateUpdate: validate,
+    warnings,
   },
   columns: [nameColumn, column('Endpoints', 'The addresses and ports behind the service.', endpointsCell), ageColumn],
 });
@@ -39,25 +44,62 @@ function hostPort(ip: string, port: number): string {
   return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
-function validate(object: Endpoints): FieldError[] {
+function validate(object: Endpoints, current?: Endpoints): FieldError[] {
   const errors: FieldErrors = [];
-  const path = new FieldPath('subsets');
-  for (const [index, subset] of (object.subsets ?? []).entries()) checkSubset(subset, path.index(index), errors);
+  const known = new Set(allAddresses(current).map(({ ip }) => ip));
+  for (const [index, subset] of (object.subsets ?? []).entries()) {
+    checkSubset(subset, { path: subsetsPath.index(index), known }, errors);
+  }
   return errors;
 }
 
-function checkSubset(subset: EndpointSubset, path: FieldPath, errors: FieldErrors): void {
+function allAddresses(object: Endpoints | undefined): EndpointAddress[] {
+  return (object?.subsets ?? []).flatMap(({ addresses = [], notReadyAddresses = [] }) => [
+    ...addresses,
+    ...notReadyAddresses,
+  ]);
+}
+
+function checkAddress(
+  { ip, hostname = '', nodeName }: EndpointAddress,
+  { path, known }: { path: FieldPath; known: ReadonlySet<string> },
+  errors: FieldErrors,
+): void {
+  const address = ip ?? '';
+  const at = path.child('ip');
+  if (!known.has(address)) checkMessages(legacyIpMessages(address), address, at, errors);
+  if (hostname !== '') checkMessages(isDns1123Label(hostname), hostname, path.child('hostname'), errors);
+  if (nodeName !== undefined) checkMessages(isDns1123Subdomain(nodeName), nodeName, path.child('nodeName'), errors);
+  // Upstream says so once more.
+  if (ipFamily(withoutLeadingZeros(address)) === undefined) {
+    errors.push(invalidValue(at, address, 'must be a valid IP address'));
+  } else checkEndpointAddress(address, at, errors);
+}
+
+function warnings({ metadata, subsets = [] }: Endpoints): string[] {
+  // The controller's own objects are in good form.
+  if (metadata.labels?.[MANAGED_BY] === 'endpoint-controller') return [];
+  return subsets.flatMap((subset, index) =>
+    (['addresses', 'notReadyAddresses'] as const).flatMap((field) =>
+      (subset[field] ?? []).flatMap(({ ip }, position) => ipWarnings(`subsets[${index}].${field}[${position}].ip`, ip)),
+    ),
+  );
+}
+
+function checkSubset(
+  subset: EndpointSubset,
+  { path, known }: { path: FieldPath; known: ReadonlySet<string> },
+  errors: FieldErrors,
+): void {
   const { addresses = [], notReadyAddresses = [], ports = [] } = subset;
   if (addresses.length === 0 && notReadyAddresses.length === 0) {
     errors.push(required(path, 'must specify `addresses` or `notReadyAddresses`'));
   }
   for (const [index, address] of addresses.entries()) {
-    const ip = address.ip ?? '';
-    checkMessages(isIpAddress(ip), ip, path.child('addresses').index(index).child('ip'), errors);
+    checkAddress(address, { path: path.child('addresses').index(index), known }, errors);
   }
   for (const [index, address] of notReadyAddresses.entries()) {
-    const ip = address.ip ?? '';
-    checkMessages(isIpAddress(ip), ip, path.child('notReadyAddresses').index(index).child('ip'), errors);
+    checkAddress(address, { path: path.child('notReadyAddresses').index(index), known }, errors);
   }
   for (const [index, port] of ports.entries()) {
     const at = path.child('ports').index(index);

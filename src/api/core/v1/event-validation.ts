@@ -1,6 +1,6 @@
 import { invalidValue, required } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
-import { byteLength, isQualifiedName } from '#machinery/validation/names.ts';
+import { byteLength, isDns1123Subdomain, isQualifiedName } from '#machinery/validation/names.ts';
 import { checkMessages, type FieldErrors } from '../../validation/basics.ts';
 
 const TEXT_BYTES_MAX = 128;
@@ -38,16 +38,18 @@ export function checkEvent(
     const path = new FieldPath(names.about).child('namespace');
     errors.push(invalidValue(path, event.aboutNamespace, 'does not match event.namespace'));
   }
-  if (!isNew) return;
-  const controllerPath = new FieldPath(names.controller);
-  if (event.controller === '') errors.push(required(controllerPath, ''));
-  checkMessages(isQualifiedName(event.controller), event.controller, controllerPath, errors);
-  checkText(event.instance, 'reportingInstance', errors);
-  checkText(event.action, 'action', errors);
-  checkText(event.reason, 'reason', errors);
-  if (byteLength(event.note) > NOTE_BYTES_MAX) {
-    errors.push(invalidValue(new FieldPath(names.note), '', `can have at most ${NOTE_BYTES_MAX} characters`));
+  if (isNew) {
+    const controllerPath = new FieldPath(names.controller);
+    if (event.controller === '') errors.push(required(controllerPath, ''));
+    checkMessages(isQualifiedName(event.controller), event.controller, controllerPath, errors);
+    checkText(event.instance, 'reportingInstance', errors);
+    checkText(event.action, 'action', errors);
+    checkText(event.reason, 'reason', errors);
+    if (byteLength(event.note) > NOTE_BYTES_MAX) {
+      errors.push(invalidValue(new FieldPath(names.note), '', `can have at most ${NOTE_BYTES_MAX} characters`));
+    }
   }
+  checkMessages(isDns1123Subdomain(event.namespace), event.namespace, new FieldPath('namespace'), errors);
 }
 
 function checkText(text: string, field: string, errors: FieldErrors): void {

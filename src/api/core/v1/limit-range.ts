@@ -18,7 +18,7 @@ import { checkContainerResourceName, checkResourceName, isOvercommitAllowed } fr
 const limitsPath = new FieldPath('spec').child('limits');
 const types = ['Container', 'PersistentVolumeClaim', 'Pod'];
 /** Beyond this, thousandths are not exact any more. */
-const MILLI_VALUE_MAX = 9223372036854775;
+const MILLI_VALUE_MAX = 9_223_372_036_854_774;
 
 export const limitRanges = defineKind(LIMIT_RANGES, {
   strategy: {

@@ -1,4 +1,5 @@
 import { deepEqual } from '#machinery/codec/deep.ts';
+import { parseExactJson } from '#machinery/codec/exact-json.ts';
 import { type FieldError, forbiddenValue, invalidValue, required, tooLong } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
 import { immutableField } from '#machinery/validation/metadata.ts';
@@ -10,16 +11,17 @@ import { defineKind } from '../../registry/kind.ts';
 import { base64ByteLength, decodeBase64, encodeBase64 } from '../../validation/base64.ts';
 import { checkMessages, type FieldErrors } from '../../validation/basics.ts';
 import { DATA_BYTES_MAX, IMMUTABLE_SET } from './config-map.ts';
+import { keyPairMessage } from './key-pair.ts';
 
 const dataPath = new FieldPath('data');
 const ACCOUNT_ANNOTATION = 'kubernetes.io/service-account.name';
 
 export const secrets = defineKind(SECRETS, {
-  strategy: { applyDefaults, validate, validateUpdate },
+  strategy: { applyDefaults, validate, validateUpdate, warnings },
   columns: [
     nameColumn,
     column('Type', 'What the secret is for.', (secret) => secret.type ?? ''),
-    column('Data', 'How many keys there are.', (secret) => String(Object.keys(secret.data ?? {}).length)),
+    column('Data', 'How many keys there are.', (secret) => Object.keys(secret.data ?? {}).length),
     ageColumn,
   ],
   selectableFields: { type: (secret) => secret.type ?? '' },
@@ -82,12 +84,26 @@ function checkJson(secret: Secret, key: string, errors: FieldErrors): void {
     errors.push(required(dataPath.key(key), ''));
     return;
   }
+  const detail = jsonObjectMessage(decodeBase64(text));
+  if (detail !== undefined) errors.push(invalidValue(dataPath.key(key), '<secret contents redacted>', detail));
+}
+
+/** What is wrong with a text that should be a JSON object, in Go's words. */
+function jsonObjectMessage(text: string): string | undefined {
   try {
-    JSON.parse(decodeBase64(text));
+    const { value } = parseExactJson(text);
+    if (value === null || (typeof value === 'object' && !Array.isArray(value))) return undefined;
+    const type = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+    return `json: cannot unmarshal ${type === 'bigint' ? 'number' : type} into Go value of type map[string]interface {}`;
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    errors.push(invalidValue(dataPath.key(key), '<secret contents redacted>', detail));
+    return error instanceof Error ? error.message : String(error);
   }
+}
+
+function warnings(secret: Secret): string[] {
+  if (secret.type !== 'kubernetes.io/tls') return [];
+  const message = keyPairMessage(secret.data?.['tls.crt'] ?? '', secret.data?.['tls.key'] ?? '');
+  return message === undefined ? [] : [message];
 }
 
 function validateUpdate(next: Secret, current: Secret): FieldError[] {

@@ -1,40 +1,22 @@
-import { deepCopy } from '#machinery/codec/deep.ts';
+import { deepCopy, deepEqual } from '#machinery/codec/deep.ts';
 import { type FieldError, invalidValue, required } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
-import { column, since } from '../../columns/common.ts';
-import { EVENT_TTL_SECONDS } from '../../core/v1/event.ts';
+import { EVENT_TTL_SECONDS, events } from '../../core/v1/event.ts';
 import { checkEvent } from '../../core/v1/event-validation.ts';
 import { EVENTS_V1_EVENTS } from '../../generated/resources.ts';
 import type { CoreEvent, EventsV1Event } from '../../generated/types.ts';
 import { defineKind } from '../../registry/kind.ts';
-import type { FieldErrors } from '../../validation/basics.ts';
+import { type FieldErrors, IMMUTABLE } from '../../validation/basics.ts';
 
 /** The newer face of the one kind of event: fields have other names, the store holds core/v1. */
 export const eventsV1Events = defineKind(EVENTS_V1_EVENTS, {
   ttlSeconds: EVENT_TTL_SECONDS,
-  strategy: { allowCreateOnUpdate: true, validate },
-  columns: [
-    column('Last Seen', 'Time when this event was last observed', (event, nowMs) =>
-      since(
-        event.series?.lastObservedTime ??
-          event.deprecatedLastTimestamp ??
-          event.deprecatedFirstTimestamp ??
-          event.eventTime,
-        nowMs,
-      ),
-    ),
-    column('Type', 'Normal or Warning.', (event) => event.type ?? ''),
-    column('Reason', 'reason is why the action was taken.', (event) => event.reason ?? ''),
-    column(
-      'Object',
-      'The object that this event is about.',
-      ({ regarding }) => `${(regarding?.kind ?? '').toLowerCase()}/${regarding?.name ?? ''}`,
-    ),
-    column('Message', 'note is a human-readable description of the status of this operation.', (event) =>
-      (event.note ?? '').trim(),
-    ),
-  ],
+  strategy: { allowCreateOnUpdate: true, validate, validateUpdate },
+  columns: (events.columns ?? []).map((shown) => ({
+    ...shown,
+    cell: (event: KubeObject, nowMs: number) => shown.cell(toStored(event), nowMs),
+  })),
   selectableFields: {
     'regarding.kind': (event) => event.regarding?.kind ?? '',
     'regarding.namespace': (event) => event.regarding?.namespace ?? '',
@@ -51,6 +33,25 @@ export const eventsV1Events = defineKind(EVENTS_V1_EVENTS, {
 });
 
 function validate(event: EventsV1Event): FieldError[] {
+  const errors = checkCommon(event);
+  checkSeries(event, errors);
+  if (event.eventTime === undefined) errors.push(required(new FieldPath('eventTime'), ''));
+  if (event.type !== 'Normal' && event.type !== 'Warning') {
+    errors.push(invalidValue(new FieldPath('type'), '', `has invalid value: ${event.type ?? ''}`));
+  }
+  for (const [field, isSet] of [
+    ['firstTimestamp', event.deprecatedFirstTimestamp !== undefined],
+    ['lastTimestamp', event.deprecatedLastTimestamp !== undefined],
+    ['count', (event.deprecatedCount ?? 0) !== 0],
+    ['source', Object.values(event.deprecatedSource ?? {}).some((text) => text !== '')],
+  ] as const) {
+    if (isSet) errors.push(invalidValue(new FieldPath(field), '', 'needs to be unset'));
+  }
+  return errors;
+}
+
+/** The rules of core/v1, which hold for both faces. */
+function checkCommon(event: EventsV1Event): FieldErrors {
   const errors: FieldErrors = [];
   checkEvent(
     {
@@ -66,11 +67,47 @@ function validate(event: EventsV1Event): FieldError[] {
     { about: 'involvedObject', controller: 'reportingController', note: 'message' },
     errors,
   );
-  if (event.eventTime === undefined) errors.push(required(new FieldPath('eventTime'), ''));
-  if (event.type !== 'Normal' && event.type !== 'Warning') {
-    errors.push(invalidValue(new FieldPath('type'), '', `has invalid value: ${event.type ?? ''}`));
+  return errors;
+}
+
+function checkSeries({ series }: EventsV1Event, errors: FieldErrors): void {
+  if (series === undefined) return;
+  if ((series.count ?? 0) < 2) errors.push(invalidValue(new FieldPath('series.count'), '', 'should be at least 2'));
+  if ((series.lastObservedTime ?? '') === '') errors.push(required(new FieldPath('series.lastObservedTime'), ''));
+}
+
+/** What an event of this version may not change, by the names that messages use. Upstream looks at the reason twice. */
+const immutableFields: readonly (readonly [keyof EventsV1Event, string])[] = [
+  ['regarding', 'involvedObject'],
+  ['reason', 'reason'],
+  ['note', 'message'],
+  ['deprecatedSource', 'source'],
+  ['deprecatedFirstTimestamp', 'firstTimestamp'],
+  ['deprecatedLastTimestamp', 'lastTimestamp'],
+  ['deprecatedCount', 'count'],
+  ['reason', 'reason'],
+  ['type', 'type'],
+  ['eventTime', 'eventTime'],
+  ['action', 'action'],
+  ['related', 'related'],
+  ['reportingController', 'reportingController'],
+  ['reportingInstance', 'reportingInstance'],
+];
+
+function validateUpdate(next: EventsV1Event, current: EventsV1Event): FieldError[] {
+  const errors = checkCommon(next);
+  if (!deepEqual(next.series, current.series)) checkSeries(next, errors);
+  for (const [field, name] of immutableFields) {
+    // An empty object is none, and so is an empty text or zero.
+    const isSame = deepEqual(filled(next[field]), filled(current[field]));
+    if (!isSame) errors.push(invalidValue(new FieldPath(name), next[field] ?? null, IMMUTABLE));
   }
   return errors;
+}
+
+function filled(value: unknown): unknown {
+  if (value === '' || value === 0) return undefined;
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0 ? undefined : value;
 }
 
 /** Names of the same field in events.k8s.io/v1 and in core/v1. */
