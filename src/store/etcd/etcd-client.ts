@@ -11,7 +11,7 @@ import {
 } from '@grpc/grpc-js';
 
 import type { Clock } from '#machinery/clock/clock.ts';
-import { EtcdError, etcdError } from './etcd-errors.ts';
+import { CLIENT_CLOSED, EtcdError, etcdError } from './etcd-errors.ts';
 import { type EtcdMessageName, etcdMessages, UNARY, type UnaryName, type UnaryResponses, WATCH } from './messages.ts';
 
 /** PEM texts; only for `https` endpoints. */
@@ -219,5 +219,5 @@ function tlsCredentials({ ca, certificate, key }: EtcdTls = {}, hostname: string
 }
 
 function closedError(endpoint: string): EtcdError {
-  return new EtcdError({ code: status.FAILED_PRECONDITION, text: 'the client is closed', endpoint });
+  return new EtcdError({ code: status.FAILED_PRECONDITION, text: CLIENT_CLOSED, endpoint });
 }

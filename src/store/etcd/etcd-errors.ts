@@ -1,6 +1,7 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
 import {
   CompactedError,
+  StoreClosedError,
   StoreError,
   StoreFullError,
   StoreTimeoutError,
@@ -51,6 +52,9 @@ export class EtcdError extends Error {
   }
 }
 
+/** After the store gave up its connections. */
+export const CLIENT_CLOSED = 'the client is closed';
+
 /** What says that no member took the request: the client found none, or the member knew no leader. */
 const REFUSED = ['No connection established', 'Name resolution failed', 'etcdserver: no leader'];
 
@@ -64,6 +68,7 @@ export function etcdError(error: ServiceError, endpoint: string): EtcdError {
 export function storeErrorOf(error: unknown, context: { key?: string; bytes?: number; limit?: number } = {}): unknown {
   if (!(error instanceof EtcdError)) return error;
   const { text } = error;
+  if (text === CLIENT_CLOSED) return new StoreClosedError();
   if (TOO_LARGE.some((part) => text.includes(part))) {
     return new ValueTooLargeError(context.key ?? '', context.bytes ?? 0, context.limit ?? 0);
   }

@@ -116,6 +116,91 @@ describe.skipIf(missing !== undefined)(`two tiphys servers on one etcd, with kub
     expect(ports).toHaveLength(18);
   });
 
+  test('a quota is never exceeded, and always used up, by creations on both at once', async () => {
+    await first.kubectl('create', 'namespace', 'limited');
+    await second.kubectl('-n', 'limited', 'create', 'quota', 'few', '--hard=secrets=7');
+    const manifest = (server: number, part: number) =>
+      Array.from({ length: 4 }, (_, index) =>
+        JSON.stringify({ kind: 'Secret', apiVersion: 'v1', metadata: { name: `s-${server}-${part}-${index}` } }),
+      ).join('\n---\n');
+    const results = await Promise.all(
+      [0, 1, 2].flatMap((part) =>
+        [first, second].map(({ kubectl }, server) =>
+          kubectl.try(['-n', 'limited', 'create', '-f', '-'], { input: manifest(server, part) }),
+        ),
+      ),
+    );
+    const refused = results.flatMap(({ stderr }) => stderr.match(/exceeded quota: few/g) ?? []);
+    const names = await first.kubectl('-n', 'limited', 'get', 'secrets', '-o', 'name');
+    expect(names.trim().split('\n')).toHaveLength(7);
+    expect(refused).toHaveLength(24 - 7);
+  });
+
+  test("custom resources, rights and pages of lists of one are the other's at once", async () => {
+    const definition = {
+      kind: 'CustomResourceDefinition',
+      apiVersion: 'apiextensions.k8s.io/v1',
+      metadata: { name: 'ropes.ship.example' },
+      spec: {
+        group: 'ship.example',
+        scope: 'Namespaced',
+        names: { plural: 'ropes', kind: 'Rope' },
+        versions: ['v1', 'v2'].map((name) => ({
+          name,
+          served: true,
+          storage: name === 'v1',
+          schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+        })),
+      },
+    };
+    await first.kubectl.try(['create', '-f', '-'], { input: JSON.stringify(definition) });
+    await first.kubectl('wait', '--for=condition=Established', 'crd/ropes.ship.example');
+    const startedAt = performance.now();
+    const path = '/apis/ship.example/v1/namespaces/default/ropes';
+    await eventually(
+      'the other serves it',
+      () => second.kubectl('get', '--raw', path),
+      () => true,
+      { everyMs: 20 },
+    );
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    for (const [index, server] of [first, second, first].entries()) {
+      const rope = { kind: 'Rope', apiVersion: `ship.example/v${1 + (index % 2)}`, metadata: { name: `r-${index}` } };
+      const made = await server.kubectl.try(['create', '-f', '-'], { input: JSON.stringify(rope) });
+      expect(made.code, made.stderr).toBe(0);
+    }
+    const page: { metadata: { continue: string; resourceVersion: string }; items: object[] } = JSON.parse(
+      await first.kubectl('get', '--raw', `${path}?limit=2`),
+    );
+    const rest = await second.kubectl(
+      'get',
+      '--raw',
+      `${path}?limit=2&continue=${encodeURIComponent(page.metadata.continue)}`,
+    );
+    expect(rest).toContain('"name":"r-2"');
+    expect(JSON.parse(rest).metadata.resourceVersion).toBe(page.metadata.resourceVersion);
+
+    const may = (server: Server) => server.kubectl.try(['auth', 'can-i', 'get', 'ropes', '--as=nobody']);
+    expect((await may(second)).stdout).toContain('no');
+    await first.kubectl('create', 'clusterrole', 'roper', '--verb=get', '--resource=ropes.ship.example');
+    await first.kubectl('create', 'clusterrolebinding', 'roper', '--clusterrole=roper', '--user=nobody');
+    await eventually(
+      'the right is known',
+      () => may(second),
+      ({ stdout }) => stdout.includes('yes'),
+      { everyMs: 20, timeoutMs: 2_000 },
+    );
+
+    await second.kubectl('delete', 'crd', 'ropes.ship.example');
+    const gone = await eventually(
+      'nobody serves it any more',
+      () => first.kubectl.try(['get', '--raw', path]),
+      ({ code }) => code !== 0,
+      { everyMs: 20, timeoutMs: 2_000 },
+    );
+    expect(gone.stderr).toContain('NotFound');
+  });
+
   test('when one is killed the other carries on: controllers, and the endpoints of kubernetes.default', async () => {
     await first.kubectl('create', 'deployment', 'before', '--image=x', '--replicas=2');
     await eventually(

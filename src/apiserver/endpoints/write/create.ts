@@ -7,7 +7,8 @@ import { admissionRequest, admitMutating, admitValidating } from './admit.ts';
 import { hasStatus } from './carry-over.ts';
 import { trackWrite } from './field-owners.ts';
 import { invalidObject, type WriteOptions } from './options.ts';
-import { exclusively, type Outcome, recordWrite, startHook } from './outcome.ts';
+import { exclusively } from './exclusive.ts';
+import { type Outcome, recordWrite, startHook } from './outcome.ts';
 
 /** Tries of a generated name that is taken, as upstream. */
 const GENERATED_NAME_TRIES = 8;
@@ -40,7 +41,7 @@ export async function createObject(
   strategy.prepareForCreate?.(object, { nowMs, uuid: () => core.executor.random.uuid(), user: call.context.user });
   if (strategy.hasGeneration === true) object.metadata.generation = 1;
   else delete object.metadata.generation;
-  return exclusively(call, async (stillAlone) => {
+  return exclusively(call, { operation: 'CREATE', object }, async (stillAlone) => {
     const finish = startHook(call, { operation: 'CREATE', object, dryRun: options.isDryRun });
     let isCommitted = false;
     try {

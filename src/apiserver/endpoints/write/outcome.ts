@@ -36,13 +36,3 @@ export function startHook(call: Call, write: PendingWrite): (outcome: 'committed
   const hook: WriteHook | undefined = call.core.writeHooks.get(`${call.definition.group}/${call.definition.resource}`);
   return hook?.(write) ?? (() => {});
 }
-
-/** Resources whose hooks give out what no two objects may have: only one server at a time does that. */
-const GIVING_OUT = new Set(['/services']);
-
-/** Runs `write`, which begins with a hook and ends with a commit, alone among all servers where that is needed. */
-export function exclusively<T>(call: Call, write: (stillAlone: () => void) => Promise<T>): Promise<T> {
-  const name = `${call.definition.group}/${call.definition.resource}`;
-  const lock = GIVING_OUT.has(name) ? call.core.hub.sharedLock(name.slice(1)) : undefined;
-  return lock === undefined ? write(() => undefined) : lock.hold(write);
-}

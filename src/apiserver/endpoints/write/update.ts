@@ -12,7 +12,8 @@ import { carryMetadata, isSpecEqual, type WriteMode } from './carry-over.ts';
 import { shouldDeleteNow } from './deletion.ts';
 import { keepTimesOfNoop, trackWrite } from './field-owners.ts';
 import { invalidObject, type WriteOptions } from './options.ts';
-import { exclusively, type Outcome, recordWrite, startHook } from './outcome.ts';
+import { exclusively } from './exclusive.ts';
+import { type Outcome, recordWrite, startHook } from './outcome.ts';
 
 /** Lost races before a write that does not name a version gives up; each one means another write went through. */
 const CONFLICT_TRIES = 200;
@@ -103,7 +104,9 @@ async function tryUpdate(call: Call, request: UpdateRequest, current: Entry): Pr
     }
   };
   // A status gives nothing out.
-  return mode.rules === 'status' ? finishUpdate(() => undefined) : exclusively(call, finishUpdate);
+  return mode.rules === 'status'
+    ? finishUpdate(() => undefined)
+    : exclusively(call, { operation: 'UPDATE', object: next }, finishUpdate);
 }
 
 interface Pair {
