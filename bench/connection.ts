@@ -40,11 +40,11 @@ export class Connection {
     socket.on('close', () => this.#settle?.reject(new Error('the server closed the connection')));
   }
 
-  send(method: string, path: string, { body = '', accept = '' } = {}): Promise<Answer> {
+  send(method: string, path: string, { body = '', accept = '', type = 'application/json' } = {}): Promise<Answer> {
     this.#settle = Promise.withResolvers<Answer>();
-    const type = body === '' ? '' : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
+    const sent = body === '' ? '' : `content-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
     const wanted = accept === '' ? '' : `accept: ${accept}\r\n`;
-    this.#socket.write(`${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\n${wanted}${type}\r\n${body}`);
+    this.#socket.write(`${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\n${wanted}${sent}\r\n${body}`);
     return this.#settle.promise;
   }
 

@@ -6,10 +6,12 @@ import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { parse } from 'yaml';
 import { Connection } from './connection.ts';
+import { podTemplate } from './pods.ts';
+import { type WriteKind, writeRequest } from './writes.ts';
 
 export interface LoadJob {
   readonly kubeconfig: string;
-  readonly type: 'create' | 'list' | 'watch' | 'deployment';
+  readonly type: 'create' | 'list' | 'page' | 'get' | 'write' | 'watch' | 'deployment';
   readonly clients?: number;
   readonly count?: number;
   readonly namespace?: string;
@@ -17,9 +19,16 @@ export interface LoadJob {
   readonly rounds?: number;
   /** Of `list`; default: JSON. */
   readonly accept?: string;
+  /** Of `write`: how. */
+  readonly how?: WriteKind;
+  /** Of `get` and `write`: pods that `create` made with this prefix. Default: `bench-PID`. */
+  readonly prefix?: string;
+  /** Of `get` and `write`: how many such pods there are. */
+  readonly objects?: number;
 }
 
 export interface LoadResult {
+  readonly count: number;
   readonly seconds: number;
   readonly perSecond: number;
   readonly p50Ms: number;
@@ -40,14 +49,45 @@ interface Target {
 const job = JSON.parse(process.argv[2] ?? '{}') as LoadJob;
 const target = readTarget(job.kubeconfig);
 const agent = new Agent({ ...target, keepAlive: true, maxSockets: job.clients ?? 1, ALPNProtocols: ['http/1.1'] });
-const results = { create, list, watch, deployment };
+const results = { create, list, page, get, write, watch, deployment };
 process.stdout.write(JSON.stringify(await results[job.type]()));
 agent.destroy();
 
 async function create(): Promise<LoadResult> {
-  const count = job.count ?? 1_000;
   const path = `/api/v1/namespaces/${job.namespace ?? 'default'}/pods`;
   const body = podTemplate(job.objectBytes ?? 3_000);
+  const prefix = job.prefix ?? `bench-${process.pid}`;
+  return await each(job.count ?? 1_000, body.length, async (connection, index) => {
+    const answer = await connection.send('POST', path, { body: body.replace('"NAME"', `"${prefix}-${index}"`) });
+    if (answer.status !== 201) throw new Error(`create answered ${answer.status}: ${answer.start}`);
+  });
+}
+
+async function get(): Promise<LoadResult> {
+  const path = `/api/v1/namespaces/${job.namespace ?? 'default'}/pods/${job.prefix}`;
+  return await each(job.count ?? 1_000, 0, async (connection, index) => {
+    const answer = await connection.send('GET', `${path}-${index % (job.objects ?? 1)}`, { accept: job.accept ?? '' });
+    if (answer.status !== 200) throw new Error(`get answered ${answer.status}: ${answer.start}`);
+  });
+}
+
+async function write(): Promise<LoadResult> {
+  const path = `/api/v1/namespaces/${job.namespace ?? 'default'}/pods`;
+  const request = writeRequest(job.how ?? 'merge', podTemplate(job.objectBytes ?? 3_000));
+  return await each(job.count ?? 1_000, 0, async (connection, index) => {
+    const name = `${job.prefix}-${index % (job.objects ?? 1)}`;
+    const { method, query, type, body } = request(name, index);
+    const answer = await connection.send(method, `${path}/${name}${query}`, { body, type });
+    if (answer.status !== 200) throw new Error(`${job.how} answered ${answer.status}: ${answer.start}`);
+  });
+}
+
+/** Does something so many times, by all clients at once, each waiting for its answer. */
+async function each(
+  count: number,
+  bytes: number,
+  once: (connection: Connection, index: number) => Promise<void>,
+): Promise<LoadResult> {
   let next = 0;
   const timings: number[] = [];
   const connections = await openConnections(job.clients ?? 1);
@@ -56,17 +96,36 @@ async function create(): Promise<LoadResult> {
       const index = next;
       next += 1;
       const from = performance.now();
-      const text = body.replace('"NAME"', `"bench-${process.pid}-${index}"`);
-      const answer = await connection.send('POST', path, { body: text });
-      if (answer.status !== 201) throw new Error(`create answered ${answer.status}: ${answer.start}`);
+      await once(connection, index);
       timings.push(performance.now() - from);
     }
   };
   const started = performance.now();
   await Promise.all(connections.map(loop));
-  const result = summarize(timings, performance.now() - started, body.length);
+  const result = summarize(timings, performance.now() - started, bytes);
   for (const connection of connections) connection.close();
   return result;
+}
+
+/** All pods in pages of 500; a timing is one page. */
+async function page(): Promise<LoadResult> {
+  const timings: number[] = [];
+  let bytes = 0;
+  const started = performance.now();
+  for (let round = 0; round < (job.rounds ?? 1); round += 1) {
+    let token: string | undefined = '';
+    while (token !== undefined) {
+      const from = performance.now();
+      const more = token === '' ? '' : `&continue=${encodeURIComponent(token)}`;
+      const answer = await call('GET', `/api/v1/namespaces/${job.namespace ?? 'default'}/pods?limit=500${more}`);
+      timings.push(performance.now() - from);
+      bytes += answer.body.length;
+      // The list's own metadata comes first.
+      const head = answer.body.subarray(0, 1_000).toString('latin1');
+      token = /"continue":"([^"]+)"/.exec(head)?.[1];
+    }
+  }
+  return summarize(timings, performance.now() - started, bytes);
 }
 
 async function list(): Promise<LoadResult> {
@@ -192,34 +251,11 @@ function openWatch(path: string, watchAgent: Agent, onText: (text: string) => vo
   });
 }
 
-function podTemplate(bytes: number): string {
-  const containers = [
-    {
-      name: 'main',
-      image: 'registry.example/app:1.0',
-      args: ['--serve', '--port=8080'],
-      ports: [{ containerPort: 8080, name: 'http' }],
-      env: [{ name: 'MODE', value: 'bench' }],
-      resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
-      readinessProbe: { httpGet: { path: '/ready', port: 8080 } },
-    },
-  ];
-  const pod = {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name: 'NAME', labels: { app: 'bench', tier: 'load' }, annotations: { 'bench/padding': '' } },
-    // Held back by a gate, so that neither scheduler nor kubelet takes part.
-    spec: { schedulingGates: [{ name: 'bench/held' }], containers },
-  };
-  const padding = Math.max(0, bytes - JSON.stringify(pod).length);
-  pod.metadata.annotations['bench/padding'] = 'x'.repeat(padding);
-  return JSON.stringify(pod);
-}
-
 function summarize(timings: number[], totalMs: number, bytes: number): LoadResult {
   const sorted = [...timings].sort((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
   return {
+    count: timings.length,
     seconds: totalMs / 1_000,
     perSecond: (timings.length / totalMs) * 1_000,
     p50Ms: at(0.5),

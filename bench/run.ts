@@ -1,18 +1,21 @@
 /**
- * `npm run bench [-- NAME…]`: measures the figures that the project promises, prints a table, writes JSON to
+ * `npm run bench [-- NAME… | --all]`: measures the figures that the project promises, prints a table, writes JSON to
  * `bench/results/`, and fails where one is beyond its gate in `bench/gates.json`. The server runs from the build with a
  * data directory of its own; every client runs in another process.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { type Row, scenarios } from './scenarios.ts';
+import type { Row } from './bench-server.ts';
+import { largeScenarios, scenarios } from './scenarios.ts';
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const gates: unknown = JSON.parse(readFileSync(join(import.meta.dirname, 'gates.json'), 'utf8'));
 const rows: Row[] = [];
-for (const [name, measure] of Object.entries(scenarios)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
+const all = { ...scenarios, ...largeScenarios };
+const usual = process.argv.includes('--all') ? all : scenarios;
+for (const [name, measure] of Object.entries(all)) {
+  if (wanted.length > 0 ? !wanted.includes(name) : !(name in usual)) continue;
   process.stderr.write(`measuring: ${name} …\n`);
   rows.push(...(await measure()));
 }
@@ -23,6 +26,7 @@ const machine = {
   model: cpus()[0]?.model,
   memoryGb: Math.round(totalmem() / 2 ** 30),
   node: process.version,
+  loadAverage: loadavg(),
 };
 writeFileSync(join(import.meta.dirname, 'results', 'latest.json'), `${JSON.stringify({ machine, rows }, null, 2)}\n`);
 process.exitCode = failures === 0 ? 0 : 1;

@@ -1,20 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { Agent, get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EtcdCluster, missingEtcd } from '#store/etcd/testing/etcd-process.ts';
-import type { LoadJob, LoadResult } from './load.ts';
+import { BIN, load, loadFrom, type Row, row, rssMegabytes, startServer, withServer } from './bench-server.ts';
+import { celRules, customResources, fanOut, manyObjects, policies, requests } from './more-scenarios.ts';
 
-/** One line of the table. */
-export interface Row {
-  readonly name: string;
-  /** What was measured: object size, TLS, durability, which components were on. */
-  readonly conditions: string;
-  readonly figures: Readonly<Record<string, number>>;
-}
-
-const BIN = join(import.meta.dirname, '..', 'bin', 'tiphys.mjs');
 const START_TRIES = 5;
 
 /** Each measures one thing and answers with its rows. */
@@ -22,11 +13,22 @@ export const scenarios: Readonly<Record<string, () => Promise<Row[]>>> = {
   startup,
   creates,
   list,
-  forms,
+  forms: () => forms(10_000),
+  requests,
+  policies,
+  cel: celRules,
   watch,
+  fanout: fanOut,
   deployment,
   node,
   etcd,
+};
+
+/** Minutes long and gigabytes wide: measured when they are named, or with `--all`. */
+export const largeScenarios: Readonly<Record<string, () => Promise<Row[]>>> = {
+  forms100k: () => forms(100_000),
+  objects150k: manyObjects,
+  crds2000: customResources,
 };
 
 /** From the start of the built program to `/readyz` ok, with an existing PKI and store. */
@@ -62,11 +64,10 @@ async function startup(): Promise<Row[]> {
 async function creates(): Promise<Row[]> {
   return withServer(async (server) => {
     await load(server, { type: 'create', clients: 32, count: 2_000 });
-    await server.worstDelayMs();
     const result = await load(server, { type: 'create', clients: 32, count: 15_000 });
     const conditions =
       'pods of 3 KB, HTTPS, 32 keep-alive clients in another process, durable (lmdb, flushed), RBAC and admission on';
-    return [row('pod creates, 32 clients', conditions, result, await server.worstDelayMs())];
+    return [row('pod creates, 32 clients', conditions, result)];
   });
 }
 
@@ -74,24 +75,24 @@ async function list(): Promise<Row[]> {
   return withServer(async (server) => {
     await load(server, { type: 'create', clients: 32, count: 10_000, objectBytes: 2_400 });
     await load(server, { type: 'list', rounds: 3 });
-    await server.worstDelayMs();
     const result = await load(server, { type: 'list', rounds: 15 });
     const each = (result.bytes / 10_000 / 1_024).toFixed(1);
     const conditions = `each ${each} KB with managedFields, JSON over TLS, no gzip, client in another process`;
-    return [row('list 10,000 pods of 5 KB', conditions, result, await server.worstDelayMs())];
+    return [row('list 10,000 pods of 5 KB', conditions, result)];
   });
 }
 
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 const AS_METADATA = 'as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
 
-/** Lists in everything but stored JSON. */
-async function forms(): Promise<Row[]> {
+/** Lists in every form, and by pages. */
+async function forms(count: number): Promise<Row[]> {
   return withServer(async (server) => {
-    await load(server, { type: 'create', clients: 32, count: 10_000, objectBytes: 2_400 });
-    await server.worstDelayMs();
+    await load(server, { type: 'create', clients: 32, count, objectBytes: 2_400 });
     const rows: Row[] = [];
+    const many = count.toLocaleString('en');
     const cases = [
+      ['stored JSON', 'application/json', 10],
       ['protobuf, cold', PROTOBUF, 1],
       ['protobuf, warm', PROTOBUF, 10],
       ['metadata as protobuf, cold', `${PROTOBUF};${AS_METADATA}`, 1],
@@ -100,9 +101,11 @@ async function forms(): Promise<Row[]> {
     ] as const;
     for (const [name, accept, rounds] of cases) {
       const result = await load(server, { type: 'list', rounds, accept });
-      const conditions = `10,000 pods, ${(result.bytes / 1_048_576).toFixed(1)} MB; TLS, client in another process`;
-      rows.push(row(`list as ${name}`, conditions, result, await server.worstDelayMs()));
+      const conditions = `${many} pods, ${(result.bytes / 1_048_576).toFixed(1)} MB; TLS, client in another process`;
+      rows.push(row(`list ${many} as ${name}`, conditions, result));
     }
+    const paged = await load(server, { type: 'page', rounds: 3 });
+    rows.push(row(`list ${many} by pages of 500`, 'JSON; a figure is one page; TLS, client in another process', paged));
     return rows;
   });
 }
@@ -111,7 +114,7 @@ async function watch(): Promise<Row[]> {
   return withServer(async (server) => {
     const result = await load(server, { type: 'watch', clients: 1_000, rounds: 20 });
     const conditions = '1,000 watches on 1,000 TLS connections; from the start of the PUT to the last event';
-    return [row('update seen by 1,000 watchers', conditions, result, await server.worstDelayMs())];
+    return [row('update seen by 1,000 watchers', conditions, result)];
   });
 }
 
@@ -132,9 +135,9 @@ async function deployment(): Promise<Row[]> {
   try {
     const started = spawnSync(process.execPath, [BIN, ...up, '--detach'], { encoding: 'utf8' });
     if (started.status !== 0) throw new Error(started.stderr);
-    const result = await load({ kubeconfig: join(dataDir, 'admin.conf') }, { type: 'deployment', count: 1_000 });
+    const { perSecond, p50Ms } = await loadFrom(join(dataDir, 'admin.conf'), { type: 'deployment', count: 1_000 });
     const conditions = '100 simulated nodes in the server process; from POST to status.readyReplicas; polled by GET';
-    return [row('deployment of 1,000 replicas ready', conditions, result, undefined)];
+    return [{ name: 'deployment of 1,000 replicas ready', conditions, figures: { perSecond, p50Ms } }];
   } finally {
     spawnSync(process.execPath, [BIN, 'delete', '--data-dir', dataDir]);
   }
@@ -152,18 +155,13 @@ async function etcd(): Promise<Row[]> {
   return await withServer(
     async (server) => {
       await load(server, { type: 'create', clients: 32, count: 1_000 });
-      await server.worstDelayMs();
       const created = await load(server, { type: 'create', clients: 32, count: 5_000 });
-      const rows = [
-        row('etcd: pod creates, 32 clients', `pods of 3 KB, ${where}`, created, await server.worstDelayMs()),
-      ];
+      const rows = [row('etcd: pod creates, 32 clients', `pods of 3 KB, ${where}`, created)];
       await load(server, { type: 'list', rounds: 3 });
       const listed = await load(server, { type: 'list', rounds: 15 });
-      rows.push(
-        row('etcd: list 6,000 pods of 3 KB', `consistent reads, ${where}`, listed, await server.worstDelayMs()),
-      );
+      rows.push(row('etcd: list 6,000 pods of 3 KB', `consistent reads, ${where}`, listed));
       const seen = await load(server, { type: 'watch', clients: 1_000, rounds: 20 });
-      rows.push(row('etcd: update seen by 1,000 watchers', where, seen, await server.worstDelayMs()));
+      rows.push(row('etcd: update seen by 1,000 watchers', where, seen));
       return rows;
     },
     ['--etcd-servers', cluster.endpoints.join()],
@@ -214,113 +212,4 @@ async function node(): Promise<Row[]> {
   } finally {
     spawnSync(process.execPath, [BIN, 'delete', '--data-dir', dataDir]);
   }
-}
-
-interface Server {
-  readonly kubeconfig: string;
-  readonly pid: number;
-  readonly readyMs: number;
-  /** The event loop's worst delay since the last call. */
-  worstDelayMs(): Promise<number | undefined>;
-  stop(): Promise<void>;
-}
-
-async function withServer(use: (server: Server) => Promise<Row[]>, args: readonly string[] = []): Promise<Row[]> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'tiphys-bench-'));
-  try {
-    const server = await startServer(dataDir, args);
-    try {
-      return await use(server);
-    } finally {
-      await server.stop();
-    }
-  } finally {
-    rmSync(dataDir, { recursive: true, force: true });
-  }
-}
-
-async function startServer(dataDir: string, args: readonly string[] = []): Promise<Server> {
-  const from = performance.now();
-  const child = spawn(process.execPath, [BIN, 'server', '--data-dir', dataDir, '--port', '0', ...args], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  const kubeconfig = join(dataDir, 'admin.conf');
-  const answer = await pollReady(child, kubeconfig);
-  const readyMs = performance.now() - from;
-  return {
-    kubeconfig,
-    pid: child.pid ?? 0,
-    readyMs,
-    worstDelayMs: async () => {
-      const metrics = await answer('/metrics');
-      const value = /^tiphys_event_loop_delay_worst_seconds(?:\{[^}]*\})? (\S+)$/m.exec(metrics)?.[1];
-      return value === undefined ? undefined : Number(value) * 1_000;
-    },
-    stop: () =>
-      new Promise((resolve) => {
-        child.once('exit', () => resolve());
-        child.kill('SIGTERM');
-      }),
-  };
-}
-
-async function pollReady(child: ChildProcess, kubeconfig: string): Promise<(path: string) => Promise<string>> {
-  for (;;) {
-    if (child.exitCode !== null) throw new Error(`the server ended with code ${child.exitCode}`);
-    const ask = existsSync(kubeconfig) ? asker(kubeconfig) : undefined;
-    if (ask !== undefined) {
-      const ready = await ask('/readyz').catch(() => '');
-      if (ready === 'ok') return ask;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-function asker(kubeconfig: string): (path: string) => Promise<string> {
-  const text = readFileSync(kubeconfig, 'utf8');
-  const field = (name: string) => new RegExp(`${name}: (\\S+)`).exec(text)?.[1] ?? '';
-  const decode = (name: string) => Buffer.from(field(name), 'base64').toString();
-  const agent = new Agent({
-    ca: decode('certificate-authority-data'),
-    cert: decode('client-certificate-data'),
-    key: decode('client-key-data'),
-  });
-  return (path) =>
-    new Promise((resolve, reject) => {
-      get(`${field('server')}${path}`, { agent }, (incoming) => {
-        let body = '';
-        incoming.on('data', (chunk: Buffer) => {
-          body += chunk.toString();
-        });
-        incoming.on('end', () => resolve(body));
-      }).on('error', reject);
-    });
-}
-
-function load(server: { kubeconfig: string }, job: Omit<LoadJob, 'kubeconfig'>): Promise<LoadResult> {
-  return new Promise((resolve, reject) => {
-    const full: LoadJob = { ...job, kubeconfig: server.kubeconfig };
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'load.ts'), JSON.stringify(full)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let output = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-    });
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0) resolve(JSON.parse(output) as LoadResult);
-      else reject(new Error(`the load generator ended with code ${code}`));
-    });
-  });
-}
-
-function row(name: string, conditions: string, result: LoadResult, worstDelayMs: number | undefined): Row {
-  const { perSecond, p50Ms, p99Ms, maxMs } = result;
-  const delay = worstDelayMs === undefined ? {} : { eventLoopWorstMs: worstDelayMs };
-  return { name, conditions, figures: { perSecond, p50Ms, p99Ms, maxMs, ...delay } };
-}
-
-function rssMegabytes(pid: number): number {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
 }
