@@ -82,14 +82,12 @@ describe.skipIf(missing !== undefined)(`two tiphys servers on one etcd, with kub
     ];
     const who = await second.kubectl(...login, 'auth', 'whoami');
     expect(who).toContain('system:serviceaccount:default:default');
-    const slice = await second.kubectl(
-      'get',
-      'endpointslice',
-      'kubernetes',
-      '-o',
-      'jsonpath={.endpoints[*].addresses[*]}',
+    const addresses = 'jsonpath={.endpoints[*].addresses[*]}';
+    await eventually(
+      'both are endpoints',
+      () => second.kubectl('get', 'endpointslice', 'kubernetes', '-o', addresses),
+      (text) => text.split(' ').toSorted().join(' ') === '127.0.0.1 127.0.0.2',
     );
-    expect(slice.split(' ').sort()).toEqual(['127.0.0.1', '127.0.0.2']);
   });
 
   test('services made on both at once get addresses and node ports of their own', async () => {
