@@ -1,4 +1,5 @@
 import type { ResourceDefinition } from '#api/registry/resource.ts';
+import type { KubeObject } from '#machinery/meta/types.ts';
 import { serviceUnavailable } from '#machinery/errors/status-error.ts';
 import { CustomResources } from './custom/custom-resources.ts';
 import { WebhookConverter } from './custom/webhook-converter.ts';
@@ -92,7 +93,7 @@ class Server implements ApiServer {
       bytesMax: deps.options?.formsBytesMax,
     });
     hub.onReplaced(() => this.#forms.clear());
-    const parts = new Parts(deps, hub, this);
+    const parts = new Parts(deps, hub, { server: this, custom: () => this.#custom });
     this.parts = parts;
     this.#metrics = new Metrics({
       storageObjects: () => this.#storageObjects(),
@@ -321,14 +322,20 @@ class Parts implements ServerParts {
   readonly authorizer: ServerParts['authorizer'];
   readonly #hub: WatchHub;
   readonly #server: ApiServer;
+  readonly #custom: () => CustomResources | undefined;
 
-  constructor(deps: ApiServerDeps, hub: WatchHub, server: ApiServer) {
+  constructor(
+    deps: ApiServerDeps,
+    hub: WatchHub,
+    { server, custom }: { server: ApiServer; custom: () => CustomResources | undefined },
+  ) {
     this.executor = deps.executor;
     this.registry = deps.registry;
     this.schemas = deps.schemas;
     this.log = deps.log;
     this.#hub = hub;
     this.#server = server;
+    this.#custom = custom;
     this.authenticator = fromParts(deps.authenticator, this);
     this.authorizer = fromParts(deps.authorizer, this);
   }
@@ -340,6 +347,10 @@ class Parts implements ServerParts {
     const cache = this.#hub.loadedCache(definition?.storagePrefix ?? '');
     if (cache === undefined) throw new Error(`resource "${resource}" of group "${group}" is not stored`);
     return viewOf(cache);
+  }
+
+  convertCustom(object: KubeObject, to: ResourceDefinition): KubeObject | Promise<KubeObject> {
+    return this.#custom()?.convert(object, to) ?? object;
   }
 
   clientFor(user: Parameters<ServerParts['clientFor']>[0]): LocalClient {

@@ -1,9 +1,8 @@
 import { forbidden, genericStatus } from '#machinery/errors/status-error.ts';
 import { certificateSigners } from './admission/certificates.ts';
 import { defaultAdmissionPlugins } from './admission/default-plugins.ts';
+import { dynamicAdmissionPlugins } from './admission/dynamic-plugins.ts';
 import { nodeTokenRefusal } from './admission/node-restriction.ts';
-import { mutatingAdmissionPolicies } from './admission/policy/mutating-policies.ts';
-import { validatingAdmissionPolicies } from './admission/policy/validating-policies.ts';
 import { QuotaCheck } from './admission/quota/resource-quota.ts';
 import { serviceAllocation } from './allocation/service-allocation.ts';
 import { bootstrapTokenAuthenticator } from './authentication/bootstrap-token.ts';
@@ -32,6 +31,7 @@ import { httpProxyHandlers } from './proxy/http-proxy.ts';
 import type { LocalKubelet } from './proxy/kubelet-connection.ts';
 import { podStreamHandlers } from './proxy/pod-streams.ts';
 import type { ApiServerDeps, ResourceView, ServerParts, WriteHook } from './server-parts.ts';
+import { WebhookClient } from './webhook/webhook-client.ts';
 
 export interface SecurityOptions {
   /** Signs service-account tokens. */
@@ -62,7 +62,7 @@ export type SecurityParts = Pick<
 > & {
   /** For those who need a token without asking over the API. */
   readonly issuer: string;
-  /** Closes connections to kubelets. */
+  /** Closes connections to kubelets and webhooks. */
   close(): void;
 };
 
@@ -73,6 +73,7 @@ export function createSecurity(options: SecurityOptions): SecurityParts {
   const keys = [options.signingKey.verification, ...(options.olderKeys ?? [])];
   const forwarder = new Forwarder();
   const context = new Lazy(options, { issuer, audiences, keys, forwarder });
+  let webhooks: WebhookClient | undefined;
   return {
     issuer,
     authenticator: (parts) => context.of(parts).authenticator,
@@ -80,12 +81,12 @@ export function createSecurity(options: SecurityOptions): SecurityParts {
     admission: (parts) => {
       const { clock, random } = parts.executor;
       const { rbac, authorizer } = context.of(parts);
-      const { registry, schemas } = parts;
-      const deps = { view: viewOf(parts), random, clock };
+      const view = viewOf(parts);
+      webhooks ??= new WebhookClient({ view, executor: parts.executor });
+      const earlier = defaultAdmissionPlugins({ view, random, clock });
       return [
-        ...defaultAdmissionPlugins(deps),
-        mutatingAdmissionPolicies({ ...deps, registry, schemas, authorizer }),
-        validatingAdmissionPolicies({ ...deps, registry, authorizer }),
+        ...earlier,
+        ...dynamicAdmissionPlugins(parts, { view, random, clock, authorizer, webhooks, earlier }),
         // The whole chain's answer counts for the verbs `escalate` and `bind`, not only RBAC's.
         rbacEscalationCheck({ rbac, authorizer }),
         certificateSigners(authorizer),
@@ -98,7 +99,10 @@ export function createSecurity(options: SecurityOptions): SecurityParts {
       externalUrl: () => `https://${options.externalAddress?.() ?? 'kubernetes.default.svc'}`,
     }),
     writeHooks: (parts) => writeHooks(parts, options),
-    close: () => forwarder.close(),
+    close: () => {
+      webhooks?.close();
+      forwarder.close();
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import type { FeatureState } from '#api/features/feature-gates.ts';
 import type { ResourceRegistry } from '#api/registry/registry.ts';
+import type { ResourceDefinition } from '#api/registry/resource.ts';
 import type { Client } from '#client/client.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
 import type { Logger } from '#machinery/log/logger.ts';
@@ -43,6 +44,8 @@ export interface ServerParts {
   readonly authorizer: Authorizer;
   /** The objects of a stored resource, whatever version is asked for. Throws for a resource that is not stored. */
   view(group: string, resource: string): ResourceView;
+  /** A custom resource in another version, as its definition says it is converted. */
+  convertCustom(object: KubeObject, to: ResourceDefinition): KubeObject | Promise<KubeObject>;
   /** A client in this process that acts as `user` through the whole pipeline. */
   clientFor(user: UserInfo): Client;
 }

@@ -5,7 +5,8 @@ import type { ResourceDefinition } from '#api/registry/resource.ts';
 import type { Client } from '#client/client.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
 import type { Logger } from '#machinery/log/logger.ts';
-import type { KubeObject } from '#machinery/meta/types.ts';
+import { deepCopy } from '#machinery/codec/deep.ts';
+import { apiVersionOf, type KubeObject } from '#machinery/meta/types.ts';
 import type { SchemaSet } from '#machinery/schema/schema.ts';
 import type { ResourceView } from '../server-parts.ts';
 import type { WatchHub } from '../storage/hub.ts';
@@ -68,6 +69,15 @@ export class CustomResources {
     if (kind === undefined) return undefined;
     const converter = this.#converters.get(kind) ?? new RenamingConverter(kind.group);
     return new CustomView({ kind, version: definition.version, converter, hub: this.#deps.hub });
+  }
+
+  /** An object in another version of its kind; the object is left as it is. */
+  convert(object: KubeObject, to: ResourceDefinition): KubeObject | Promise<KubeObject> {
+    const kind = this.#kindOf.get(to);
+    const converter = kind === undefined ? undefined : this.#converters.get(kind);
+    if (converter === undefined) return { ...object, apiVersion: apiVersionOf(to) };
+    const converted = converter.convert([deepCopy(object)], to.version);
+    return converted instanceof Promise ? converted.then(([shown = object]) => shown) : (converted[0] ?? object);
   }
 
   close(): void {

@@ -10,11 +10,12 @@ import { listQueryOf } from './list.ts';
 import { respondList } from './representation/list-body.ts';
 import { respondEntry, respondObject, respondValue } from './representation/respond.ts';
 import { servedObject } from './representation/serve.ts';
-import { admissionRequest, admitValidating } from './write/admit.ts';
+import { admissionRequest, admitMutating, admitValidating } from './write/admit.ts';
 import { decodeBody } from './write/body.ts';
 import {
   checkPreconditions,
   type DeletionOptions,
+  deletionOptionsObject,
   deletionOptionsOf,
   namespaceFinalizers,
   planDeletion,
@@ -101,16 +102,22 @@ type Attempt = Deleted | { readonly type: 'conflict'; readonly current: Entry | 
 async function tryDelete(call: Call, current: Entry, options: DeletionOptions): Promise<Attempt> {
   const { definition, core, storage } = call;
   const object = servedObject(definition, await storage.present(current));
+  // What admission is to see: the object before it is marked, which changes metadata and status as wholes.
+  const oldObject = { ...object, metadata: { ...object.metadata } };
   const nowMs = core.executor.clock.now();
   if (object.metadata.deletionTimestamp === undefined) definition.strategy.prepareForDeletion?.(object, nowMs);
   const step = isNamespace(call)
     ? planNamespace(call, object, options)
     : planDeletion(definition, object, { options, nowMs });
-  await admitValidating(
-    call,
-    admissionRequest(call, { operation: 'DELETE', oldObject: object, isDryRun: options.isDryRun }),
-  );
   if (step.type === 'pending') return { type: 'kept', entry: current };
+  const admission = admissionRequest(call, {
+    operation: 'DELETE',
+    oldObject,
+    isDryRun: options.isDryRun,
+    options: () => deletionOptionsObject(options),
+  });
+  await admitMutating(call, admission);
+  await admitValidating(call, admission);
   if (options.isDryRun) return { type: 'dryRun', object };
   if (step.type === 'mark') {
     const prepared = await storage.encode(object);

@@ -4,6 +4,7 @@ import { type ApiResponse, type Handler, type RequestContext, textResponse } fro
 import type { ServerCore } from '../server-core.ts';
 import { type Call, warn } from './call.ts';
 import { componentStatuses } from './component-statuses.ts';
+import { admitConnection } from './connect.ts';
 import { create } from './create.ts';
 import { deleteCollection, deleteOne } from './delete.ts';
 import { getOne } from './get.ts';
@@ -60,7 +61,10 @@ export function dispatcher(
     if (definition === undefined) return pageNotFound();
     warn(context, definition.deprecationWarning ?? '');
     const special = handlers.special.get(info.subresource === '' ? base : `${base}/${info.subresource}`);
-    if (special !== undefined) return special(context);
+    if (special !== undefined) {
+      if (info.subresource !== '') await admitConnection(core, context, definition);
+      return special(context);
+    }
     return info.subresource === ''
       ? serveResource(core, context, definition)
       : serveSubresource(core, context, definition);

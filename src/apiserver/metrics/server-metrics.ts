@@ -8,6 +8,7 @@ import { RequestMetrics } from './request-metrics.ts';
 import { SecurityMetrics } from './security-metrics.ts';
 import { StorageMetrics, type StorageSources } from './storage-metrics.ts';
 import { WatchMetrics } from './watch-metrics.ts';
+import { WebhookMetrics } from './webhook-metrics.ts';
 
 export interface MetricsSources extends StorageSources {
   features?(): readonly FeatureState[];
@@ -20,6 +21,7 @@ export class Metrics {
   readonly watches: WatchMetrics;
   readonly security: SecurityMetrics;
   readonly admission: AdmissionMetrics;
+  readonly webhooks: WebhookMetrics;
   readonly storage: StorageMetrics;
   readonly health = new HealthMetrics();
   #hasProcessMetrics = false;
@@ -29,6 +31,7 @@ export class Metrics {
     this.watches = new WatchMetrics(this.registry);
     this.security = new SecurityMetrics(this.registry);
     this.admission = new AdmissionMetrics(this.registry);
+    this.webhooks = new WebhookMetrics(this.registry);
     this.storage = new StorageMetrics(this.registry, sources);
     addComponentMetrics(this.registry, () => sources.features?.() ?? []);
   }

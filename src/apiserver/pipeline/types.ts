@@ -4,6 +4,7 @@ import { encodeValue } from '#machinery/codec/json.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { FieldTerm } from '#machinery/selectors/field-selector.ts';
 import type { LabelRequirement } from '#machinery/selectors/label-selector.ts';
+import type { WebhookMetrics } from '../metrics/webhook-metrics.ts';
 
 /** Who is asking, as authentication found out (and impersonation may have changed). */
 export interface UserInfo {
@@ -230,6 +231,9 @@ export interface AdmissionRequest {
   readonly warnings: string[];
   /** For the audit log. */
   readonly annotations?: Map<string, string>;
+  /** The options of the request as an object: `CreateOptions` and the like, with what the client gave. */
+  readonly options?: () => Readonly<Record<string, unknown>>;
+  readonly metrics?: WebhookMetrics;
 }
 
 /** One admission plugin; both calls throw a StatusError (403 mostly) to refuse. */
@@ -238,4 +242,6 @@ export interface AdmissionPlugin {
   /** May change `request.object` in place. Asynchronous only where it must ask outside this process. */
   readonly mutate?: (request: AdmissionRequest) => void | Promise<void>;
   readonly validate?: (request: AdmissionRequest) => void | Promise<void>;
+  /** Is asked about CONNECT, and to mutate for DELETE, too; other plugins look at what is written. */
+  readonly seesEverything?: boolean;
 }

@@ -46,10 +46,15 @@ export class WebhookClient {
 
   /** Sends `body` and gives the decoded answer. Rejects with a `WebhookError`. */
   async post(target: WebhookTarget, body: object, { timeoutMs }: { timeoutMs: number }): Promise<unknown> {
-    const url = new URL(addressOf(target));
-    url.searchParams.set('timeout', `${timeoutMs / 1000}s`);
+    if (isVirtual(this.#deps.executor)) {
+      const place = JSON.stringify(addressOf(target));
+      throw new WebhookError(`Post ${place}: a cluster under virtual time has no sockets, and so calls no webhooks`);
+    }
+    // As it was given: a port that goes without saying is said all the same.
+    const shown = `${addressOf(target)}?timeout=${timeoutMs / 1000}s`;
+    const url = new URL(shown);
     const fail = (reason: string, cause?: unknown): WebhookError =>
-      new WebhookError(`Post ${JSON.stringify(url.href)}: ${reason}`, { cause });
+      new WebhookError(`Post ${JSON.stringify(shown)}: ${reason}`, { cause });
     let place: Place;
     try {
       place = this.#placeOf(target, url);
@@ -74,7 +79,11 @@ export class WebhookClient {
     this.#agent.destroy();
   }
 
-  async #send(call: Call, caBundle: string | undefined): Promise<{ status: number; text: string }> {
+  async #send(
+    call: Call,
+    caBundle: string | undefined,
+    { isRetry } = { isRetry: false },
+  ): Promise<{ status: number; text: string }> {
     const { url, place, timeoutMs, payload } = call;
     const ca = caBundle === undefined ? '' : Buffer.from(caBundle, 'base64').toString('utf8').trim();
     return new Promise((resolve, reject) => {
@@ -103,7 +112,12 @@ export class WebhookClient {
         timer.cancel();
         finish();
       };
-      outgoing.once('error', (error) => settle(() => reject(error)));
+      outgoing.once('error', (error) => {
+        // The other side had closed the idle connection that this call was put on: as Go's client, once more on a new one.
+        if (outgoing.reusedSocket && isReset(error) && !isRetry) {
+          settle(() => resolve(this.#send(call, caBundle, { isRetry: true })));
+        } else settle(() => reject(error));
+      });
       outgoing.once('response', (incoming) => {
         readText(incoming).then(
           (text) => settle(() => resolve({ status: incoming.statusCode ?? 0, text })),
@@ -166,10 +180,10 @@ interface Call {
   readonly payload: Buffer;
 }
 
-function addressOf({ url, service }: WebhookTarget): string {
-  if (service === undefined) return url ?? '';
+function addressOf({ url = '', service }: WebhookTarget): string {
+  if (service === undefined) return /^[a-z]+:\/\/[^/]*$/i.test(url) ? `${url}/` : url;
   const { namespace, name, port = 443, path = '' } = service;
-  return `https://${name}.${namespace}.svc:${port}${path.startsWith('/') || path === '' ? path : `/${path}`}`;
+  return `https://${name}.${namespace}.svc:${port}${path.startsWith('/') ? path : `/${path}`}`;
 }
 
 function bareHost(host: string): string {
@@ -220,9 +234,36 @@ function networkText(error: unknown): string {
       return 'tls: failed to verify certificate: x509: certificate signed by unknown authority';
     case 'CERT_HAS_EXPIRED':
       return 'tls: failed to verify certificate: x509: certificate has expired or is not yet valid';
+    case 'CERT_NOT_YET_VALID':
+      return 'tls: failed to verify certificate: x509: certificate has expired or is not yet valid';
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return `tls: failed to verify certificate: x509: ${textOf(error)}`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `dial tcp: lookup ${hostOf(error)}: no such host`;
+    case 'ETIMEDOUT':
+      return `dial tcp ${place}: i/o timeout`;
+    case 'ECONNRESET':
+      return 'EOF';
+    case 'ERR_SSL_WRONG_VERSION_NUMBER':
+    case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
+    case 'EPROTO':
+      return 'tls: first record does not look like a TLS handshake';
     default:
       return textOf(error);
   }
+}
+
+function hostOf(error: unknown): string {
+  return error instanceof Error && 'hostname' in error ? String(error.hostname) : '';
+}
+
+function isReset(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+}
+
+function isVirtual(executor: Executor): boolean {
+  return 'runUntil' in executor;
 }
 
 function textOf(error: unknown): string {

@@ -94,9 +94,11 @@ export class RequestMatcher {
       return { definition, requested: definition };
     }
     if (policy === 'Exact') return undefined;
-    const other = this.#equivalentsOf(definition).find((candidate) =>
-      rules.some((rule) => matchesRule(rule, candidate, request)),
-    );
+    const equivalents = this.#equivalentsOf(definition);
+    // Earlier rules are honoured first, whatever versions the resource has.
+    const other = rules
+      .map((rule) => equivalents.find((candidate) => matchesRule(rule, candidate, request)))
+      .find((candidate) => candidate !== undefined);
     return other === undefined ? undefined : { definition: other, requested: definition };
   }
 

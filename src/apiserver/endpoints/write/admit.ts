@@ -2,6 +2,7 @@ import { StatusError } from '#machinery/errors/status-error.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../../pipeline/types.ts';
 import type { Call } from '../call.ts';
+import { queryOptions } from './options.ts';
 
 export interface AdmissionInput {
   readonly operation: AdmissionRequest['operation'];
@@ -10,12 +11,19 @@ export interface AdmissionInput {
   readonly isDryRun: boolean;
   /** The kind in the request, where it is not the resource's own (bindings, evictions, scales). */
   readonly kind?: string;
+  /** Default: what the query of a create, update or patch says. */
+  readonly options?: () => Readonly<Record<string, unknown>>;
 }
 
-export function admissionRequest(call: Call, { isDryRun, kind, ...input }: AdmissionInput): AdmissionRequest {
-  const { info, user, warnings, auditAnnotations } = call.context;
+export function admissionRequest(
+  call: Pick<Call, 'core' | 'context' | 'definition'>,
+  { isDryRun, kind, ...input }: AdmissionInput,
+): AdmissionRequest {
+  const { info, user, warnings, auditAnnotations, request } = call.context;
   return {
+    options: () => queryOptions(OPTIONS_KINDS[input.operation], request.query),
     ...input,
+    metrics: call.core.metrics.webhooks,
     info,
     user,
     kind: kind ?? call.definition.kind,
@@ -25,13 +33,20 @@ export function admissionRequest(call: Call, { isDryRun, kind, ...input }: Admis
   };
 }
 
+const OPTIONS_KINDS = {
+  CREATE: 'CreateOptions',
+  UPDATE: 'UpdateOptions',
+  DELETE: 'DeleteOptions',
+  CONNECT: 'ConnectOptions',
+} as const;
+
 /** Runs the mutating plugins, in order. */
-export async function admitMutating(call: Call, request: AdmissionRequest): Promise<void> {
+export async function admitMutating(call: Pick<Call, 'core'>, request: AdmissionRequest): Promise<void> {
   await timedStep(call, { type: 'admit', operation: request.operation }, (plugin) => plugin.mutate?.(request));
 }
 
 /** Runs the validating plugins, in order. */
-export async function admitValidating(call: Call, request: AdmissionRequest): Promise<void> {
+export async function admitValidating(call: Pick<Call, 'core'>, request: AdmissionRequest): Promise<void> {
   await timedStep(call, { type: 'validate', operation: request.operation }, (plugin) => plugin.validate?.(request));
 }
 
@@ -55,8 +70,13 @@ async function judgedAnew(
   }
 }
 
+function isAsked({ seesEverything }: AdmissionPlugin, type: string, operation: string): boolean {
+  if (seesEverything === true || operation === 'CREATE' || operation === 'UPDATE') return true;
+  return operation === 'DELETE' && type === 'validate';
+}
+
 async function timedStep(
-  { core }: Call,
+  { core }: Pick<Call, 'core'>,
   { type, operation }: { type: string; operation: string },
   run: (plugin: AdmissionPlugin) => void | Promise<void>,
 ): Promise<void> {
@@ -70,6 +90,7 @@ async function timedStep(
   try {
     for (const plugin of core.admission) {
       if ((type === 'admit' ? plugin.mutate : plugin.validate) === undefined) continue;
+      if (!isAsked(plugin, type, operation)) continue;
       running = plugin.name;
       if (core.hub.isAlwaysFresh) {
         const pending = run(plugin);

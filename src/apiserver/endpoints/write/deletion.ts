@@ -180,6 +180,22 @@ export function deletionOptionsOf(body: Readonly<Record<string, unknown>>, query
   };
 }
 
+/** The options of a deletion as the object that admission sees. */
+export function deletionOptionsObject(options: DeletionOptions): Readonly<Record<string, unknown>> {
+  const { gracePeriodSeconds, propagation, uid, resourceVersion, isDryRun } = options;
+  const hasPreconditions = uid !== undefined || resourceVersion !== undefined;
+  return {
+    kind: 'DeleteOptions',
+    apiVersion: 'meta.k8s.io/v1',
+    ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
+    ...(hasPreconditions && {
+      preconditions: { ...(uid !== undefined && { uid }), ...(resourceVersion !== undefined && { resourceVersion }) },
+    }),
+    ...(propagation !== undefined && { propagationPolicy: propagation }),
+    ...(isDryRun && { dryRun: ['All'] }),
+  };
+}
+
 const PROPAGATION_PATH = new FieldPath('propagationPolicy');
 
 function propagationOf(value: unknown, errors: FieldError[]): Propagation | undefined {

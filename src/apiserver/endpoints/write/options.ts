@@ -53,6 +53,20 @@ export function writeOptions(
   };
 }
 
+/** The options of a write as the object that admission sees. A patch counts as what it does: a create or an update. */
+export function queryOptions(kind: string, query: URLSearchParams): Readonly<Record<string, unknown>> {
+  const dryRun = query.getAll('dryRun').filter((value) => value !== '');
+  const manager = query.get('fieldManager') ?? '';
+  const validation = query.get('fieldValidation') ?? '';
+  return {
+    kind,
+    apiVersion: 'meta.k8s.io/v1',
+    ...(dryRun.length > 0 && { dryRun }),
+    ...(manager !== '' && { fieldManager: manager }),
+    ...(validation !== '' && { fieldValidation: validation }),
+  };
+}
+
 /** Whether a write is only tried; an error where anything but `All` is asked for. */
 export function dryRunOf(values: readonly string[], errors: FieldError[]): boolean {
   const given = values.filter((value) => value !== '');
