@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 
 /**
- * The long forms of tests that `npm test` runs with a fixed budget: simulations over many seeds, and the kill test of
- * the store again and again. `npm run test:long -- --seed 7 --seeds 500 --rounds 10`.
+ * The long forms of tests that `npm test` runs with a fixed budget: simulations over many seeds, fuzzing, and the kill
+ * test of the store again and again. `npm run test:long -- --seed 7 --seeds 500 --fuzz 50 --rounds 10`.
  */
 const { values } = parseArgs({
   options: {
@@ -11,6 +11,8 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     /** How many seeds. */
     seeds: { type: 'string', default: '100' },
+    /** How many times more requests than `npm test` the fuzzing makes. */
+    fuzz: { type: 'string', default: '20' },
     /** How often the kill test runs; each run kills 50 times. */
     rounds: { type: 'string', default: '5' },
   },
@@ -18,6 +20,11 @@ const { values } = parseArgs({
 
 let failed = 0;
 run('simulations', ['--project', 'cluster'], { TIPHYS_SEEDS: values.seeds, TIPHYS_FIRST_SEED: values.seed });
+run('fuzzing', ['--project', 'cluster', 'test/cluster/fuzz', '--testTimeout', '1800000'], {
+  TIPHYS_FUZZ_SEED: values.seed,
+  TIPHYS_FUZZ_FACTOR: values.fuzz,
+  TIPHYS_FUZZ_COUNTS: '1',
+});
 for (let round = 1; round <= Number(values.rounds); round += 1) {
   run(`kill test ${round}`, ['--project', 'unit', 'src/store/lmdb/kill']);
 }

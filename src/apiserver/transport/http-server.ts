@@ -47,6 +47,7 @@ export async function listenHttps(options: HttpsOptions): Promise<HttpServer> {
   return transport;
 }
 
+const CHECK_INTERVAL_MS_MAX = 5_000;
 const GONE = new Error('the client closed the connection');
 const STOPPING = new Error('the server is stopping');
 
@@ -84,6 +85,8 @@ class HttpsTransport implements HttpServer {
       handshakeTimeout: limits.headersTimeoutMs,
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
+      // Node looks for late requests only this often.
+      connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS_MAX, limits.headersTimeoutMs / 2),
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       maxHeaderSize: limits.headerBytesMax,
       noDelay: true,
@@ -149,6 +152,7 @@ class HttpsTransport implements HttpServer {
     http2.on('session', (session) => {
       this.#track(this.#sessions, session);
       this.#peers.set(session, accepting);
+      closeWhenIdle(session, this.#limits.keepAliveTimeoutMs);
     });
     // Safe: streams of a server session are server streams.
     http2.on('stream', (stream, headers) => this.#onStream(stream as ServerHttp2Stream, headers));
@@ -246,6 +250,20 @@ class HttpsTransport implements HttpServer {
     this.#server.closeIdleConnections();
     if (this.#inFlight.size === 0) this.#onIdle?.();
   }
+}
+
+/** A silent connection is closed, unless a request is under way on it, such as a watch without events. */
+function closeWhenIdle(session: ServerHttp2Session, timeoutMs: number): void {
+  let open = 0;
+  session.on('stream', (stream) => {
+    open += 1;
+    stream.once('close', () => {
+      open -= 1;
+    });
+  });
+  session.setTimeout(timeoutMs, () => {
+    if (open === 0) session.close();
+  });
 }
 
 function peerIdentity(socket: TLSSocket): PeerIdentity {

@@ -42,8 +42,7 @@ export function acceptWebSocket(
     const { message, socket, head } = upgrade;
     const onClose = (): void => resolve(undefined);
     socket.once('close', onClose);
-    // ws answers a bad handshake itself and closes the socket.
-    server.once('wsClientError', () => undefined);
+    server.once('wsClientError', (error) => refuseUpgrade(upgrade, 400, `unable to upgrade: ${error.message}`));
     server.handleUpgrade(message, socket, head, (webSocket) => {
       socket.off('close', onClose);
       // Errors are followed by 'close', which is what owners look at.

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeJson } from '#machinery/codec/json.ts';
 import { keepKnownObjects, type KnownObjects } from './support/known-objects.ts';
 import { Dice, FUZZ_FACTOR, FUZZ_SEED, fuzz } from './support/run.ts';
@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => target.close());
 
 describe('objects with one field missing or empty', () => {
-  test('are created, updated or refused', { timeout: 120_000 }, async () => {
+  test('are created, updated or refused', async () => {
     const cases = allCases();
     const dice = new Dice(`missing:${FUZZ_SEED}`);
     const chosen = FUZZ_FACTOR > 1 ? cases : cases.filter(() => dice.once(SHARE));
@@ -42,7 +42,7 @@ describe('objects with one field missing or empty', () => {
         return found();
       },
     });
-    await known.check();
+    expect(await known.read()).toEqual(known.before);
   });
 });
 
