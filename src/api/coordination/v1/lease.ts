@@ -1,8 +1,9 @@
-import { type FieldError, invalidValue } from '#machinery/field/field-error.ts';
+import { type FieldError, forbiddenValue, invalidValue } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
 import { ageColumn, column, nameColumn } from '../../columns/common.ts';
 import { LEASES } from '../../generated/resources.ts';
 import type { Lease } from '../../generated/types.ts';
+import { checkLeaseStrategy } from './lease-strategy.ts';
 import { defineKind } from '../../registry/kind.ts';
 import { checkNotNegative, type FieldErrors } from '../../validation/basics.ts';
 
@@ -29,5 +30,11 @@ function validate({ spec }: Lease): FieldError[] {
     errors.push(invalidValue(specPath.child('leaseDurationSeconds'), leaseDurationSeconds, 'must be greater than 0'));
   }
   checkNotNegative(leaseTransitions, specPath.child('leaseTransitions'), errors);
+  const { strategy, preferredHolder = '' } = spec ?? {};
+  if (strategy !== undefined) checkLeaseStrategy(strategy, specPath.child('strategy'), errors);
+  if (preferredHolder !== '' && (strategy ?? '') === '') {
+    const detail = 'may only be specified if `strategy` is defined';
+    errors.push(forbiddenValue(specPath.child('preferredHolder'), detail));
+  }
   return errors;
 }

@@ -7,11 +7,10 @@ import type { V1beta1LeaseCandidate } from '../../generated/types.ts';
 import { defineKind } from '../../registry/kind.ts';
 import { sameShape } from '../../registry/same-shape.ts';
 import type { FieldErrors } from '../../validation/basics.ts';
-import { checkDomainPrefixedPath } from '../../validation/domain-path.ts';
+import { checkLeaseStrategy, OLDEST_EMULATION_VERSION } from '../v1/lease-strategy.ts';
 import { partly } from '../../validation/partly.ts';
 
 const specPath = new FieldPath('spec');
-const OLDEST = 'OldestEmulationVersion';
 
 export const leaseCandidates = defineKind(LEASE_CANDIDATES_V1BETA1, {
   strategy: {
@@ -48,26 +47,26 @@ function validate({ spec }: V1beta1LeaseCandidate): FieldError[] {
   const { leaseName = '', binaryVersion = '', emulationVersion = '', strategy = '' } = partly(spec);
   if (leaseName === '') errors.push(required(specPath.child('leaseName'), ''));
   const binaryPath = specPath.child('binaryVersion');
-  if (binaryVersion === '') errors.push(required(binaryPath, 'binaryVersion is required'));
+  if (binaryVersion === '') errors.push(required(binaryPath, ''));
   else if (versionOf(binaryVersion) === undefined) {
-    errors.push(invalidValue(binaryPath, binaryVersion, 'binaryVersion is not a valid semantic version'));
+    errors.push(invalidValue(binaryPath, binaryVersion, 'must be a valid semantic version'));
   }
   const emulationPath = specPath.child('emulationVersion');
   const emulated = versionOf(emulationVersion);
   const own = versionOf(binaryVersion);
   if (emulationVersion === '') {
-    if (strategy === OLDEST) {
-      const detail = "emulationVersion must be specified when `strategy` is 'OldestEmulationVersion'";
+    if (strategy === OLDEST_EMULATION_VERSION) {
+      const detail = "must be specified when `strategy` is 'OldestEmulationVersion'";
       errors.push(required(emulationPath, detail));
     }
   } else if (emulated === undefined) {
-    errors.push(invalidValue(emulationPath, emulationVersion, 'emulationVersion is not a valid semantic version'));
+    errors.push(invalidValue(emulationPath, emulationVersion, 'must be a valid semantic version'));
   } else if (own !== undefined && compare(emulated, own) > 0) {
     errors.push(invalidValue(binaryPath, binaryVersion, 'must be greater than or equal to `emulationVersion`'));
   }
   const strategyPath = specPath.child('strategy');
   if (strategy === '') errors.push(required(strategyPath, ''));
-  else if (strategy !== OLDEST) checkDomainPrefixedPath(strategy, strategyPath, errors);
+  else checkLeaseStrategy(strategy, strategyPath, errors);
   return errors;
 }
 

@@ -6,7 +6,8 @@ import { POD_DISRUPTION_BUDGETS } from '../../generated/resources.ts';
 import type { PodDisruptionBudget } from '../../generated/types.ts';
 import { carryOver } from '../../registry/carry-over.ts';
 import { defineKind } from '../../registry/kind.ts';
-import { checkOptionalOneOf, type FieldErrors } from '../../validation/basics.ts';
+import { checkNotNegative, checkOptionalOneOf, type FieldErrors } from '../../validation/basics.ts';
+import { validateConditions } from '../../validation/conditions.ts';
 import { checkAtMostWhole, checkIntOrPercent } from '../../validation/int-or-percent.ts';
 
 const specPath = new FieldPath('spec');
@@ -26,6 +27,7 @@ export const podDisruptionBudgets = defineKind(POD_DISRUPTION_BUDGETS, {
     },
     validate,
     validateUpdate: (next) => validate(next),
+    validateStatusUpdate: (next) => validateStatus(next),
   },
   columns: [
     nameColumn,
@@ -48,7 +50,14 @@ export const podDisruptionBudgets = defineKind(POD_DISRUPTION_BUDGETS, {
 function validate({ spec }: PodDisruptionBudget): FieldError[] {
   const errors: FieldErrors = [];
   if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined) {
-    errors.push(invalidValue(specPath, spec, 'minAvailable and maxUnavailable cannot be both set'));
+    // Upstream prints its internal form.
+    const value = {
+      MinAvailable: spec.minAvailable,
+      Selector: spec.selector ?? null,
+      MaxUnavailable: spec.maxUnavailable,
+      UnhealthyPodEvictionPolicy: spec.unhealthyPodEvictionPolicy ?? null,
+    };
+    errors.push(invalidValue(specPath, value, 'minAvailable and maxUnavailable cannot be both set'));
   }
   for (const field of ['minAvailable', 'maxUnavailable'] as const) {
     checkIntOrPercent(spec[field], specPath.child(field), errors);
@@ -57,5 +66,14 @@ function validate({ spec }: PodDisruptionBudget): FieldError[] {
   errors.push(...validateLabelSelector(spec.selector, specPath.child('selector'), {}));
   const policies = ['AlwaysAllow', 'IfHealthyBudget'];
   checkOptionalOneOf(spec.unhealthyPodEvictionPolicy, policies, specPath.child('unhealthyPodEvictionPolicy'), errors);
+  return errors;
+}
+
+function validateStatus({ status }: PodDisruptionBudget): FieldError[] {
+  const path = new FieldPath('status');
+  const errors = validateConditions(status?.conditions, path.child('conditions'));
+  for (const field of ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'] as const) {
+    checkNotNegative(status?.[field], path.child(field), errors);
+  }
   return errors;
 }

@@ -1,5 +1,5 @@
 import { deepEqual } from '#machinery/codec/deep.ts';
-import { type FieldError, invalidValue } from '#machinery/field/field-error.ts';
+import { type FieldError, invalidValue, required } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import { validateLabelSelector } from '#machinery/selectors/validate.ts';
@@ -28,7 +28,7 @@ export const clusterRoles = defineKind(CLUSTER_ROLES, {
   strategy: {
     ...common,
     validate: validateClusterRole,
-    validateUpdate: (role) => validateClusterRole(role),
+    validateUpdate: validateClusterRole,
   },
   columns: [nameColumn, createdAtColumn],
 });
@@ -47,7 +47,11 @@ function validateClusterRole(role: {
 }): FieldError[] {
   const errors = validateRules(role, false);
   const path = new FieldPath('aggregationRule').child('clusterRoleSelectors');
-  for (const [index, selector] of (role.aggregationRule?.clusterRoleSelectors ?? []).entries()) {
+  const selectors = role.aggregationRule?.clusterRoleSelectors ?? [];
+  if (role.aggregationRule !== undefined && selectors.length === 0) {
+    errors.push(required(path, 'at least one clusterRoleSelector required if aggregationRule is non-nil'));
+  }
+  for (const [index, selector] of selectors.entries()) {
     errors.push(...validateLabelSelector(selector, path.index(index), {}));
   }
   return errors;
@@ -82,7 +86,9 @@ function bindingStrategy(kinds: readonly string[], namespaced: boolean): KindStr
     validateUpdate(next, current) {
       const errors = validate(next);
       if (!deepEqual(next.roleRef, current.roleRef)) {
-        errors.push(invalidValue(roleRefPath, next.roleRef, 'cannot change roleRef'));
+        // Upstream prints its internal form.
+        const { apiGroup = '', kind, name } = next.roleRef;
+        errors.push(invalidValue(roleRefPath, { APIGroup: apiGroup, Kind: kind, Name: name }, 'cannot change roleRef'));
       }
       return errors;
     },

@@ -40,7 +40,7 @@ export function checkRules(
 export function defaultBinding(binding: { roleRef: RoleRef; subjects?: Subject[] }): void {
   binding.roleRef.apiGroup ||= RBAC_GROUP;
   for (const subject of binding.subjects ?? []) {
-    if (subject.kind === 'User' || subject.kind === 'Group') subject.apiGroup ??= RBAC_GROUP;
+    if (subject.kind === 'User' || subject.kind === 'Group') subject.apiGroup ||= RBAC_GROUP;
   }
 }
 
@@ -73,6 +73,10 @@ export function checkSubjects(
         break;
       case 'User':
       case 'Group':
+        // Upstream says so twice.
+        if ((subject.name ?? '') === '') {
+          errors.push(invalidValue(at.child('name'), '', `${subject.kind.toLowerCase()} name cannot be empty`));
+        }
         if (group !== RBAC_GROUP) errors.push(notSupported(at.child('apiGroup'), group, [RBAC_GROUP]));
         break;
       default:
