@@ -1,5 +1,6 @@
 import { clusterRoleAggregationController } from './clusterroleaggregation/controller.ts';
 import type { ControllerDefinition } from './controller.ts';
+import { cronJobController } from './cronjob/controller.ts';
 import { deploymentController } from './deployment/controller.ts';
 import { disruptionController } from './disruption/controller.ts';
 import { endpointsController } from './endpoints/controller.ts';
@@ -7,6 +8,7 @@ import { endpointSliceController } from './endpointslice/controller.ts';
 import { endpointSliceMirroringController } from './endpointslicemirroring/controller.ts';
 import { ephemeralVolumeController } from './ephemeralvolume/controller.ts';
 import { garbageCollector } from './garbagecollector/controller.ts';
+import { jobController } from './job/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
 import { nodeIpamController } from './nodeipam/controller.ts';
 import { nodeLifecycleController } from './nodelifecycle/controller.ts';
@@ -24,12 +26,14 @@ import {
   volumeProtectionController,
 } from './storageprotection/controllers.ts';
 import { taintEvictionController } from './tainteviction/controller.ts';
+import { ttlAfterFinishedController } from './ttlafterfinished/controller.ts';
 
 /** All controllers. A new one is a folder and a line here. */
 export const controllerList: readonly ControllerDefinition[] = [
   attributesClassProtectionController,
   claimProtectionController,
   clusterRoleAggregationController,
+  cronJobController,
   deploymentController,
   disruptionController,
   endpointsController,
@@ -37,6 +41,7 @@ export const controllerList: readonly ControllerDefinition[] = [
   endpointSliceMirroringController,
   ephemeralVolumeController,
   garbageCollector,
+  jobController,
   namespaceController,
   nodeIpamController,
   nodeLifecycleController,
@@ -49,6 +54,7 @@ export const controllerList: readonly ControllerDefinition[] = [
   serviceAccountController,
   serviceCidrController,
   taintEvictionController,
+  ttlAfterFinishedController,
   volumeProtectionController,
 ];
 
