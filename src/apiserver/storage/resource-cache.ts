@@ -45,6 +45,8 @@ export class ResourceCache {
   readonly #snapshots = new Map<Revision, SortedMap<Entry>>();
   readonly #definition: Pick<ResourceDefinition, 'selectableFields'>;
   readonly #indexes = new Map<string, FieldIndex>();
+  /** Stored values that nobody here can read, by key. */
+  readonly #unreadable = new Map<string, Error>();
   #lastChange: Revision;
   /** Events up to this revision were part of what was loaded. */
   #loadedAt: Revision;
@@ -87,6 +89,7 @@ export class ResourceCache {
    */
   reload(items: readonly KeyValue[], revision: Revision): void {
     const gone = new Map(this.#tree.entries());
+    this.#unreadable.clear();
     for (const kv of items) {
       const previous = gone.get(kv.key);
       gone.delete(kv.key);
@@ -104,6 +107,11 @@ export class ResourceCache {
 
   get(key: string): Entry | undefined {
     return this.#tree.get(key);
+  }
+
+  /** Why an object that is stored is not shown; undefined for all that are shown or not there. */
+  unreadable(key: string): Error | undefined {
+    return this.#unreadable.get(key);
   }
 
   /** The state now, unaffected by later writes. */
@@ -126,6 +134,7 @@ export class ResourceCache {
     // Several keys may change in one revision: those of a lease of etcd that ran out go together.
     if (kv.modRevision <= this.#loadedAt) return;
     const previous = this.#tree.get(kv.key);
+    if (event.type === 'delete') this.#unreadable.delete(kv.key);
     const entry = event.type === 'delete' ? undefined : this.#readable(kv);
     if (entry === undefined && previous === undefined) return;
     this.#lastChange = kv.modRevision;
@@ -146,9 +155,11 @@ export class ResourceCache {
 
   /** Undefined, and reported, for a value that nobody here can read: it must not hide all the others. */
   #readable(kv: KeyValue): Entry | undefined {
+    if (this.#unreadable.size > 0) this.#unreadable.delete(kv.key);
     try {
       return this.entryOf(kv);
     } catch (error) {
+      this.#unreadable.set(kv.key, error instanceof Error ? error : new Error(String(error)));
       this.#deps.onUnreadable(kv.key, error);
       return undefined;
     }

@@ -1,6 +1,6 @@
 import type { ResourceDefinition } from '#api/registry/resource.ts';
 import { encodeObject } from '#machinery/codec/json.ts';
-import { StatusError } from '#machinery/errors/status-error.ts';
+import { internalError, StatusError } from '#machinery/errors/status-error.ts';
 import type { KubeObject } from '#machinery/meta/types.ts';
 import { type CompiledSchema, compileSchema } from '#machinery/schema/compile.ts';
 import type { SchemaSet } from '#machinery/schema/schema.ts';
@@ -77,8 +77,13 @@ export class ResourceStorage {
     return storageKey(this.cache.prefix, { name, namespace: this.definition.namespaced ? namespace : '' });
   }
 
+  /** Throws 500, in upstream's words, where there is a value that cannot be read. */
   get(name: string, namespace: string): Entry | undefined {
-    return this.cache.get(this.keyOf(name, namespace));
+    const key = this.keyOf(name, namespace);
+    const entry = this.cache.get(key);
+    const unreadable = entry === undefined ? this.cache.unreadable(key) : undefined;
+    if (unreadable !== undefined) throw unreadableError(key, unreadable);
+    return entry;
   }
 
   /**
@@ -152,6 +157,16 @@ export class ResourceStorage {
   }
 
   #conflict(kv: Parameters<ResourceCache['entryOf']>[0] | undefined): StorageResult {
-    return { type: 'conflict', current: kv === undefined ? undefined : this.cache.entryOf(kv) };
+    if (kv === undefined) return { type: 'conflict', current: undefined };
+    try {
+      return { type: 'conflict', current: this.cache.entryOf(kv) };
+    } catch (error) {
+      throw unreadableError(kv.key, error);
+    }
   }
+}
+
+function unreadableError(key: string, cause: unknown): StatusError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return internalError(new Error(`unable to transform key "${key}": ${reason}`, { cause }));
 }

@@ -9,6 +9,7 @@ const VERSION = Buffer.from('"resourceVersion":');
 const HEAD = /^\{"kind":"[^"\\]*","apiVersion":"[^"\\]*",$/;
 /** Longer than any kind with its group and version. */
 const HEAD_BYTES_MAX = 1024;
+const ENCRYPTED = Buffer.from('k8s:enc:');
 const CLOSE_BRACE = 0x7d;
 
 /**
@@ -32,6 +33,7 @@ export class StoredValues {
 
   /** Throws where the value is no object that can be read, such as an encrypted one. */
   encodedOf(value: Uint8Array): EncodedObject {
+    if (isEncrypted(value)) throw new Error('identity transformer tried to read encrypted data');
     if (isEnvelope(value)) return this.#encode(this.#decodeProtobuf(value));
     const encoded = hasOwnHead(value) ? locateEncoded(value) : undefined;
     if (encoded !== undefined && isOwnLayout(encoded)) return encoded;
@@ -52,6 +54,11 @@ export class StoredValues {
     if (!isObject(object)) throw new Error('the stored value is no API object');
     return object;
   }
+}
+
+/** What upstream's encryption at rest puts before a value. */
+function isEncrypted(value: Uint8Array): boolean {
+  return value[0] === ENCRYPTED[0] && ENCRYPTED.equals(value.subarray(0, ENCRYPTED.length));
 }
 
 function hasOwnHead(value: Uint8Array): boolean {

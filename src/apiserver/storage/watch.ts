@@ -1,6 +1,6 @@
 import { StatusError, resourceExpired } from '#machinery/errors/status-error.ts';
 import { CompactedError } from '#store/errors.ts';
-import type { Revision, StoreEvent } from '#store/store.ts';
+import type { KeyValue, Revision, StoreEvent } from '#store/store.ts';
 import type { WatchFrame, WatchSource } from '../pipeline/types.ts';
 import { candidates } from './candidates.ts';
 import { Change, type FrameForm } from './change.ts';
@@ -122,16 +122,24 @@ async function readHistory(hub: WatchHub, cache: ResourceCache, revision: Revisi
     if (error instanceof CompactedError) throw tooOld(revision, error.compactedRevision);
     throw error;
   }
-  return events.map((event) => changeOf(cache, event));
+  return events.flatMap((event) => changeOf(cache, event));
 }
 
-function changeOf(cache: ResourceCache, { type, kv, previous }: StoreEvent): Change {
-  return new Change({
-    key: kv.key,
-    revision: kv.modRevision,
-    entry: type === 'delete' ? undefined : cache.entryOf(kv),
-    previous: previous === undefined ? undefined : cache.entryOf(previous),
-  });
+/** None where the event is about values that cannot be read, which no watch shows. */
+function changeOf(cache: ResourceCache, { type, kv, previous: before }: StoreEvent): Change[] {
+  const entry = type === 'delete' ? undefined : readable(cache, kv);
+  const previous = before === undefined ? undefined : readable(cache, before);
+  if (entry === undefined && previous === undefined) return [];
+  return [new Change({ key: kv.key, revision: kv.modRevision, entry, previous })];
+}
+
+function readable(cache: ResourceCache, kv: KeyValue): Entry | undefined {
+  try {
+    return cache.entryOf(kv);
+  } catch {
+    // The cache has reported it.
+    return undefined;
+  }
 }
 
 function register(

@@ -246,6 +246,43 @@ describe.skipIf(missing !== undefined)(`one member of etcd that fails${skipped}`
     const patch = { type: 'merge' as const, body: { metadata: { labels: { a: 'b' } } } };
     const changed = await server.client.patch(PODS, { name: 'p', namespace: NAMESPACE }, patch);
     expect(changed.metadata.labels).toEqual({ a: 'b' });
+    const { kv } = await raw.get('/registry/pods/default/p');
+    expect(JSON.parse(Buffer.from(kv?.value ?? []).toString())).toMatchObject({ kind: 'Pod', spec });
+  });
+
+  test('a value that is encrypted or damaged is an error of its own, and no list or watch ends for it', async () => {
+    cluster = await EtcdCluster.start();
+    await using raw = await rawStore(cluster);
+    const keyOf = (each: string) => `/registry/configmaps/default/${each}`;
+    const put = (each: string, value: string) =>
+      raw.commit({ key: keyOf(each), value: Buffer.from(value), expectedRevision: 0 });
+    await put('encrypted', 'k8s:enc:aescbc:v1:key1:\u0001\u0002');
+    server = await startServerOn(cluster.endpoints);
+    const { client } = server;
+    await client.create(CONFIG_MAPS, configMap('before', {}));
+    const seen = watchNames(server, await revisionOf(server));
+    await put('damaged', '{"kind":"ConfigMap",');
+    await client.create(CONFIG_MAPS, configMap('after', {}));
+    const { items } = await client.list(CONFIG_MAPS, { namespace: NAMESPACE });
+    expect(items.map(({ metadata }) => metadata.name)).toEqual(['after', 'before']);
+    await eventually(
+      'the watch goes on',
+      async () => seen.names,
+      (names) => names.includes('after'),
+    );
+    expect(seen.names).toEqual(['after']);
+    seen.stop();
+    const encrypted =
+      'Internal error occurred: unable to transform key "/registry/configmaps/default/encrypted": ' +
+      'identity transformer tried to read encrypted data';
+    await expect(client.get(CONFIG_MAPS, name('encrypted'))).rejects.toMatchObject({ code: 500, message: encrypted });
+    await expect(client.delete(CONFIG_MAPS, name('encrypted'))).rejects.toMatchObject({ code: 500 });
+    await expect(client.create(CONFIG_MAPS, configMap('encrypted', {}))).rejects.toMatchObject({ code: 500 });
+    await expect(client.get(CONFIG_MAPS, name('damaged'))).rejects.toMatchObject({ code: 500 });
+    const { kv } = await raw.get(keyOf('damaged'));
+    await raw.commit({ key: keyOf('damaged'), value: undefined, expectedRevision: kv?.modRevision ?? 0 });
+    await client.create(CONFIG_MAPS, configMap('damaged', { is: 'whole' }));
+    expect((await client.get(CONFIG_MAPS, name('damaged'))).data).toEqual({ is: 'whole' });
   });
 });
 
