@@ -164,8 +164,11 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-export function rssMegabytes(pid: number): number {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+/** `RssAnon` leaves out the pages of the store's file that happen to be in memory. */
+export function rssMegabytes(pid: number, field: 'VmRSS' | 'RssAnon' = 'VmRSS'): number {
+  return (
+    Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
+  );
 }
 
 export function sleep(ms: number): Promise<void> {

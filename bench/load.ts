@@ -23,6 +23,8 @@ export interface LoadJob {
   readonly how?: WriteKind;
   /** Of `get` and `write`: pods that `create` made with this prefix. Default: `bench-PID`. */
   readonly prefix?: string;
+  /** Of `create`, for `update`: pods without a token of their service account, which can be sent as they were. */
+  readonly isBare?: boolean;
   /** Of `get` and `write`: how many such pods there are. */
   readonly objects?: number;
 }
@@ -55,7 +57,7 @@ agent.destroy();
 
 async function create(): Promise<LoadResult> {
   const path = `/api/v1/namespaces/${job.namespace ?? 'default'}/pods`;
-  const body = podTemplate(job.objectBytes ?? 3_000);
+  const body = podTemplate(job.objectBytes ?? 3_000, { isBare: job.isBare ?? false });
   const prefix = job.prefix ?? `bench-${process.pid}`;
   return await each(job.count ?? 1_000, body.length, async (connection, index) => {
     const answer = await connection.send('POST', path, { body: body.replace('"NAME"', `"${prefix}-${index}"`) });
@@ -73,7 +75,7 @@ async function get(): Promise<LoadResult> {
 
 async function write(): Promise<LoadResult> {
   const path = `/api/v1/namespaces/${job.namespace ?? 'default'}/pods`;
-  const request = writeRequest(job.how ?? 'merge', podTemplate(job.objectBytes ?? 3_000));
+  const request = writeRequest(job.how ?? 'merge', podTemplate(job.objectBytes ?? 3_000, { isBare: true }));
   return await each(job.count ?? 1_000, 0, async (connection, index) => {
     const name = `${job.prefix}-${index % (job.objects ?? 1)}`;
     const { method, query, type, body } = request(name, index);

@@ -1,5 +1,5 @@
 /** A pod of about this many bytes whose name is `NAME`, as JSON. */
-export function podTemplate(bytes: number): string {
+export function podTemplate(bytes: number, { isBare }: { isBare: boolean }): string {
   const containers = [
     {
       name: 'main',
@@ -16,7 +16,13 @@ export function podTemplate(bytes: number): string {
     kind: 'Pod',
     metadata: { name: 'NAME', labels: { app: 'bench', tier: 'load' }, annotations: { 'bench/padding': '' } },
     // Held back by a gate, so that neither scheduler nor kubelet takes part.
-    spec: { schedulingGates: [{ name: 'bench/held' }], containers },
+    spec: {
+      ...(isBare
+        ? { automountServiceAccountToken: false, serviceAccountName: 'default', serviceAccount: 'default' }
+        : {}),
+      schedulingGates: [{ name: 'bench/held' }],
+      containers,
+    },
   };
   const padding = Math.max(0, bytes - JSON.stringify(pod).length);
   pod.metadata.annotations['bench/padding'] = 'x'.repeat(padding);
