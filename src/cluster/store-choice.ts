@@ -116,11 +116,19 @@ export function isSharedStore({ backend }: Store): boolean {
 export function etcdOptions(choice: EtcdChoice): EtcdStoreOptions {
   const { servers, prefix, caFile, certFile, keyFile } = choice;
   const tls = {
-    ...(caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') }),
-    ...(certFile === undefined ? {} : { certificate: readFileSync(certFile, 'utf8') }),
-    ...(keyFile === undefined ? {} : { key: readFileSync(keyFile, 'utf8') }),
+    ...(caFile === undefined ? {} : { ca: readPem('--etcd-cafile', caFile) }),
+    ...(certFile === undefined ? {} : { certificate: readPem('--etcd-certfile', certFile) }),
+    ...(keyFile === undefined ? {} : { key: readPem('--etcd-keyfile', keyFile) }),
   };
   return { endpoints: servers, prefix, tls, compactEveryMs: COMPACT_EVERY_MS };
+}
+
+function readPem(flag: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new DataDirectoryError(`cannot read the file of ${flag}: ${error instanceof Error ? error.message : path}`);
+  }
 }
 
 /** What flags say of etcd, completed by what was noted; undefined where neither speaks of etcd. */

@@ -31,6 +31,7 @@ import { KeySpace } from './key-space.ts';
 import { LeasePool } from './lease-pool.ts';
 import { LiveWatch } from './live-watch.ts';
 import type { WireRangeResponse } from './messages.ts';
+import { checkTls, handshakeProblem } from './tls-check.ts';
 import { EtcdWriter } from './writer.ts';
 
 /** For all attempts of one read, and for the watch to catch up with it. */
@@ -70,6 +71,7 @@ export interface EtcdStoreDeps {
 
 /** Connects to an etcd cluster. Throws `StoreOpenError` where none of its members answers. */
 export async function openEtcdStore(options: EtcdStoreOptions, deps: EtcdStoreDeps): Promise<Store> {
+  checkTls(options.tls ?? {}, deps.clock.now());
   const client = new EtcdClient(options, deps);
   try {
     const keys = new KeySpace({ root: options.root ?? '/registry', prefix: options.prefix });
@@ -81,7 +83,8 @@ export async function openEtcdStore(options: EtcdStoreOptions, deps: EtcdStoreDe
     return new EtcdStore({ ...deps, client, keys }, { ...options, head: integerOf(header?.revision) });
   } catch (error) {
     client.close();
-    const reason = error instanceof Error ? error.message : String(error);
+    const text = error instanceof Error ? error.message : String(error);
+    const reason = handshakeProblem(text) ?? text;
     throw new StoreOpenError(`cannot reach etcd at ${options.endpoints.join(', ')}: ${reason}`, { cause: error });
   }
 }
