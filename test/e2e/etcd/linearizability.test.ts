@@ -53,7 +53,7 @@ describe('the checker of histories', () => {
     expect(findViolation(history) === undefined).toBe(isLinearizable);
   });
 
-  test('accepts what a real register did, and finds one planted stale read in it', () => {
+  test('accepts what a real register did, and finds each kind of violation that is planted in it', () => {
     fc.assert(
       fc.property(fc.array(fc.nat({ max: 9 }), { minLength: 5, maxLength: 60 }), (choices) => {
         const history: RecordedOperation[] = [];
@@ -73,12 +73,35 @@ describe('the checker of histories', () => {
           }
         }
         expect(findViolation(history)).toBeUndefined();
-        const last = choices.length + 10;
-        history.push(done(last, last + 1, swap(state, 'final')));
-        history.push(done(last + 2, last + 3, read(state)));
-        expect(findViolation(history)).toContain('none of');
+        for (const [kind, violation] of Object.entries(violations(choices.length + 10, state))) {
+          expect(findViolation([...history, ...violation]), kind).toContain('none of');
+        }
       }),
       { numRuns: 100, seed: 7 },
     );
   });
 });
+
+/** What no register does after `at`, when it holds `state`; by kind. */
+function violations(at: number, state: string | undefined): Record<string, RecordedOperation[]> {
+  const written = done(at, at + 1, swap(state, 'final'));
+  const forever = Number.POSITIVE_INFINITY;
+  return {
+    'a stale read': [written, done(at + 2, at + 3, read(state))],
+    'two winners': [written, done(at + 2, at + 3, swap(state, 'other'))],
+    'a value from nowhere': [done(at, at + 1, read('never written'))],
+    'a refusal without a reason': [done(at, at + 1, swap(state, 'final'), 'refused')],
+    'a refused write that is seen': [done(at, at + 5, swap('z', 'b'), 'refused'), done(at + 6, at + 7, read('b'))],
+    'a read that goes back': [
+      done(at, at + 9, swap(state, 'final')),
+      done(at + 1, at + 2, read('final')),
+      done(at + 3, at + 4, read(state)),
+    ],
+    'a lost write that comes and goes': [
+      done(at, forever, swap(state, 'final'), 'unknown'),
+      done(at + 1, at + 2, read('final')),
+      done(at + 3, at + 4, read(state)),
+      done(at + 5, at + 6, read('final')),
+    ],
+  };
+}
