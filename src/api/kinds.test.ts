@@ -456,6 +456,7 @@ describe('stored forms', () => {
   test('an autoscaler of v1 comes back as it was', () => {
     const spec = {
       scaleTargetRef: { kind: 'Deployment', name: 'd' },
+      minReplicas: 1,
       maxReplicas: 3,
       targetCPUUtilizationPercentage: 50,
     };

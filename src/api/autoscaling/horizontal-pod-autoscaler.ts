@@ -1,9 +1,16 @@
+import type { KubeObject } from '#machinery/meta/types.ts';
 import { ageColumn, column, nameColumn } from '../columns/common.ts';
 import { HORIZONTAL_POD_AUTOSCALERS, HORIZONTAL_POD_AUTOSCALERS_V1 } from '../generated/resources.ts';
-import type { MetricSpec, MetricStatus } from '../generated/types.ts';
+import type { MetricSpec, MetricStatus, V2HorizontalPodAutoscaler } from '../generated/types.ts';
 import { statusRules } from '../registry/carry-over.ts';
 import { defineKind } from '../registry/kind.ts';
-import { fromStoredAutoscaler, toStoredAutoscaler } from './conversion.ts';
+import {
+  fromStoredAutoscaler,
+  keepAnnotations,
+  specAnnotations,
+  statusAnnotations,
+  toStoredAutoscaler,
+} from './conversion.ts';
 import { defaultAutoscaler } from './defaults.ts';
 import { validateAutoscaler, validateAutoscalerStatus } from './validation.ts';
 
@@ -12,6 +19,9 @@ const METRICS_SHOWN_MAX = 2;
 export const horizontalPodAutoscalers = defineKind(HORIZONTAL_POD_AUTOSCALERS, {
   strategy: {
     ...statusRules,
+    prepareForCreate(next) {
+      next.status = { desiredReplicas: 0 };
+    },
     applyDefaults: defaultAutoscaler,
     validate: (next) => validateAutoscaler(next),
     validateUpdate: validateAutoscaler,
@@ -44,10 +54,29 @@ export const horizontalPodAutoscalers = defineKind(HORIZONTAL_POD_AUTOSCALERS, {
 export const horizontalPodAutoscalersV1 = defineKind(HORIZONTAL_POD_AUTOSCALERS_V1, {
   strategy: {
     ...statusRules,
+    prepareForCreate(next) {
+      next.status = { currentReplicas: 0, desiredReplicas: 0 };
+      keepAnnotations(next, undefined, statusAnnotations);
+    },
+    prepareForUpdate(next, current) {
+      statusRules.prepareForUpdate(next, current);
+      keepAnnotations(next, current, statusAnnotations);
+    },
+    prepareForStatusUpdate(next, current) {
+      statusRules.prepareForStatusUpdate(next, current);
+      keepAnnotations(next, current, specAnnotations);
+    },
     applyDefaults({ spec }) {
       spec.minReplicas ??= 1;
     },
+    validate: (next) => validateAutoscaler(storedOf(next)),
+    validateUpdate: (next, current) => validateAutoscaler(storedOf(next), storedOf(current)),
+    validateStatusUpdate: (next) => validateAutoscalerStatus(storedOf(next)),
   },
+  columns: (horizontalPodAutoscalers.columns ?? []).map((shown) => ({
+    ...shown,
+    cell: (autoscaler: KubeObject, nowMs: number) => shown.cell(toStoredAutoscaler(autoscaler), nowMs),
+  })),
   storedAs: {
     group: 'autoscaling',
     version: 'v2',
@@ -56,6 +85,10 @@ export const horizontalPodAutoscalersV1 = defineKind(HORIZONTAL_POD_AUTOSCALERS_
     fromStored: fromStoredAutoscaler,
   },
 });
+
+function storedOf(served: KubeObject): V2HorizontalPodAutoscaler {
+  return toStoredAutoscaler(served) as V2HorizontalPodAutoscaler; // Safe: it makes this kind.
+}
 
 function metricsCell(specs: readonly MetricSpec[] | undefined, statuses: readonly MetricStatus[] | undefined): string {
   if (specs === undefined || specs.length === 0) return '<none>';

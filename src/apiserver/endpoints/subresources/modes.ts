@@ -55,7 +55,7 @@ export const EPHEMERAL_CONTAINERS_MODE: WriteMode = {
       return [forbiddenValue(new FieldPath().key(''), 'static pods do not support ephemeral containers')];
     }
     // Safe: this mode is for pods only, and schema decoding gave them their shape.
-    return [...validatePod(next as Pod), ...changedEphemeralContainers(next, live)];
+    return [...validatePod(next as Pod, live as Pod), ...changedEphemeralContainers(next, live)];
   },
 };
 
