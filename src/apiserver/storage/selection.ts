@@ -63,11 +63,20 @@ function checkField(definition: ResourceDefinition, field: string): void {
   const hasOwnFields = definition.isCustom === true || Object.keys(definition.selectableFields).length > 0;
   // Kinds without fields of their own share one rule, which does not ask whether there are namespaces.
   if (field === 'metadata.namespace' && !hasOwnFields) return;
-  throw badRequest(
-    hasOwnFields
-      ? `field label not supported: ${field}`
-      : `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`,
-  );
+  throw badRequest(hasOwnFields ? unsupportedField(definition, field) : unknownField(field));
+}
+
+function unknownField(field: string): string {
+  return `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`;
+}
+
+/** Upstream's kinds with fields of their own each have a text of their own. */
+function unsupportedField({ group, version, kind }: ResourceDefinition, field: string): string {
+  if (kind === 'Job' && group === 'batch') return `field label ${JSON.stringify(field)} not supported for batchv1.Job`;
+  if (kind === 'ResourceSlice' && group === 'resource.k8s.io') {
+    return `field label not supported for ${group}/${version}, Kind=${kind}: ${field}`;
+  }
+  return `field label not supported: ${field}`;
 }
 
 function parse<T>(parser: () => T): T {

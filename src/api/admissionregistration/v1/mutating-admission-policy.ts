@@ -31,6 +31,7 @@ const reinvocationPolicies = ['IfNeeded', 'Never'];
 
 export const mutatingAdmissionPolicies = defineKind(MUTATING_ADMISSION_POLICIES, {
   strategy: {
+    allowUnconditionalUpdate: false,
     hasGeneration: true,
     applyDefaults({ spec }) {
       if (spec === undefined) return;
@@ -57,6 +58,7 @@ export const mutatingAdmissionPolicies = defineKind(MUTATING_ADMISSION_POLICIES,
 
 export const mutatingAdmissionPolicyBindings = defineKind(MUTATING_ADMISSION_POLICY_BINDINGS, {
   strategy: {
+    allowUnconditionalUpdate: false,
     hasGeneration: true,
     applyDefaults: ({ spec }) => {
       defaultMatching(spec?.matchResources);

@@ -33,6 +33,7 @@ const VALUE_EXPRESSION_BYTES_MAX = 5 * 1024;
 
 export const validatingAdmissionPolicies = defineKind(VALIDATING_ADMISSION_POLICIES, {
   strategy: {
+    allowUnconditionalUpdate: false,
     ...statusRules,
     hasGeneration: true,
     applyDefaults({ spec }) {
@@ -58,6 +59,7 @@ export const validatingAdmissionPolicies = defineKind(VALIDATING_ADMISSION_POLIC
 
 export const validatingAdmissionPolicyBindings = defineKind(VALIDATING_ADMISSION_POLICY_BINDINGS, {
   strategy: {
+    allowUnconditionalUpdate: false,
     hasGeneration: true,
     applyDefaults: ({ spec }) => {
       defaultMatching(spec?.matchResources);

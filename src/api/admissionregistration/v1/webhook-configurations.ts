@@ -42,6 +42,7 @@ const columns: KindColumn<Configuration>[] = [
 
 export const mutatingWebhookConfigurations = defineKind(MUTATING_WEBHOOK_CONFIGURATIONS, {
   strategy: {
+    allowUnconditionalUpdate: false,
     hasGeneration: true,
     applyDefaults(next) {
       for (const webhook of next.webhooks ?? []) {
@@ -57,6 +58,7 @@ export const mutatingWebhookConfigurations = defineKind(MUTATING_WEBHOOK_CONFIGU
 
 export const validatingWebhookConfigurations = defineKind(VALIDATING_WEBHOOK_CONFIGURATIONS, {
   strategy: {
+    allowUnconditionalUpdate: false,
     hasGeneration: true,
     applyDefaults(next) {
       for (const webhook of next.webhooks ?? []) setDefaults(webhook);

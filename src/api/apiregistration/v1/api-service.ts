@@ -16,6 +16,7 @@ const VERSION_PRIORITY_MAX = 1_000;
 
 export const apiServices = defineKind(API_SERVICES, {
   strategy: {
+    allowUnconditionalUpdate: false,
     ...statusRules,
     applyDefaults({ spec }) {
       if (spec?.service !== undefined) spec.service.port ??= 443;

@@ -12,7 +12,7 @@ import { partly } from '../../validation/partly.ts';
 const statusPath = new FieldPath('status');
 
 export const storageVersions = defineKind(STORAGE_VERSIONS_V1ALPHA1, {
-  strategy: { ...statusRules, validateStatusUpdate: checkStatus },
+  strategy: { ...statusRules, allowUnconditionalUpdate: false, validateStatusUpdate: checkStatus },
   columns: [
     nameColumn,
     column(

@@ -22,7 +22,6 @@ export const controllerRevisions = defineKind(CONTROLLER_REVISIONS, {
       'Revision',
       'Revision indicates the revision of the state represented by Data.',
       (object) => object.revision,
-      { type: 'integer' },
     ),
     ageColumn,
   ],

@@ -55,7 +55,12 @@ export const cronJobs = defineKind(CRON_JOBS, {
       ({ spec }) => spec.schedule,
     ),
     column('Timezone', 'The time zone of the schedule.', ({ spec }) => spec.timeZone ?? '<none>'),
-    column('Suspend', 'Whether no further jobs are started.', ({ spec }) => (spec.suspend === true ? 'True' : 'False')),
+    column(
+      'Suspend',
+      'Whether no further jobs are started.',
+      ({ spec }) => (spec.suspend === true ? 'True' : 'False'),
+      { type: 'boolean' },
+    ),
     column('Active', 'A list of pointers to currently running jobs.', ({ status }) => status?.active?.length ?? 0, {
       type: 'integer',
     }),

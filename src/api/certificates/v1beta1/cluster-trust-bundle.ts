@@ -22,6 +22,7 @@ const OMITTED = '<value omitted>';
 
 export const clusterTrustBundles = defineKind(CLUSTER_TRUST_BUNDLES_V1BETA1, {
   strategy: {
+    allowUnconditionalUpdate: false,
     // Names of signers hold colons; more is checked with the spec at hand.
     validateName: (name) => isPathSegmentName(name),
     validate,

@@ -18,6 +18,7 @@ const EXPIRATION_SECONDS_MAX = 91 * DAY_SECONDS;
 
 export const podCertificateRequests = defineKind(POD_CERTIFICATE_REQUESTS_V1BETA1, {
   strategy: {
+    allowUnconditionalUpdate: false,
     ...statusRules,
     applyDefaults({ spec }) {
       spec.maxExpirationSeconds ??= DAY_SECONDS;

@@ -14,6 +14,7 @@ const specPath = new FieldPath('spec');
 
 export const leaseCandidates = defineKind(LEASE_CANDIDATES_V1BETA1, {
   strategy: {
+    allowUnconditionalUpdate: false,
     validate,
     validateUpdate: (next, current) => [
       ...validate(next),

@@ -52,7 +52,6 @@ export const flowSchemas = defineKind(FLOW_SCHEMAS, {
       'MatchingPrecedence',
       'matchingPrecedence is used to choose among the FlowSchemas that match a given request.',
       ({ spec }) => spec?.matchingPrecedence ?? 1000,
-      { type: 'integer' },
     ),
     column(
       'DistinguisherMethod',

@@ -38,6 +38,9 @@ const ADDRESS_CHARACTERS_MAX = 16;
 export const ingresses = defineKind(INGRESSES, {
   strategy: {
     ...statusRules,
+    prepareForCreate(next) {
+      next.status = { loadBalancer: {} };
+    },
     hasGeneration: true,
     validate: validateNew,
     validateUpdate: (next, current) => checkSpec(next, { wasInvalid: hasInvalidSecretName(current) }),

@@ -3,7 +3,7 @@ import { type FieldError, required } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
 import { immutableField } from '#machinery/validation/metadata.ts';
 import { isDns1123Subdomain, isPathSegmentName } from '#machinery/validation/names.ts';
-import { ageColumn, column, nameColumn } from '../../columns/common.ts';
+import { column, nameColumn } from '../../columns/common.ts';
 import { IP_ADDRESSES } from '../../generated/resources.ts';
 import type { IPAddress } from '../../generated/types.ts';
 import { defineKind } from '../../registry/kind.ts';
@@ -20,7 +20,6 @@ export const IP_MANAGED_BY_LABEL = 'ipaddress.kubernetes.io/managed-by';
 
 export const ipAddresses = defineKind(IP_ADDRESSES, {
   strategy: {
-    hasGeneration: true,
     validateName: (name) => canonicalIpMessages(name),
     validate,
     validateUpdate: (next, current) =>
@@ -28,11 +27,7 @@ export const ipAddresses = defineKind(IP_ADDRESSES, {
         ? []
         : immutableField(next.spec?.parentRef, current.spec?.parentRef, parentPath),
   },
-  columns: [
-    nameColumn,
-    column('ParentRef', 'The reference to the resource that is using the IP address.', parentCell),
-    ageColumn,
-  ],
+  columns: [nameColumn, column('ParentRef', 'The reference to the resource that is using the IP address.', parentCell)],
 });
 
 function parentCell({ spec }: IPAddress): string {

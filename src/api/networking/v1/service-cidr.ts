@@ -15,7 +15,7 @@ const cidrsPath = new FieldPath('spec').child('cidrs');
 export const SERVICE_CIDR_FINALIZER = 'networking.k8s.io/service-cidr-finalizer';
 
 export const serviceCidrs = defineKind(SERVICE_CIDRS, {
-  strategy: { ...statusRules, hasGeneration: true, validate, validateUpdate },
+  strategy: { ...statusRules, validate, validateUpdate },
   columns: [
     nameColumn,
     column('CIDRs', 'The CIDRs that the allocator can use to allocate IPs.', ({ spec }) => joined(spec?.cidrs)),

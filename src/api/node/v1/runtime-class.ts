@@ -15,6 +15,7 @@ const schedulingPath = new FieldPath('scheduling');
 
 export const runtimeClasses = defineKind(RUNTIME_CLASSES, {
   strategy: {
+    allowUnconditionalUpdate: false,
     validate,
     validateUpdate: (next, current) => immutableField(next.handler, current.handler, handlerPath),
   },

@@ -17,6 +17,7 @@ const UPDATE_PERIOD_SECONDS_MIN = 10;
 
 export const csiDrivers = defineKind(CSI_DRIVERS, {
   strategy: {
+    allowUnconditionalUpdate: false,
     hasGeneration: true,
     applyDefaults({ spec }) {
       spec.attachRequired ??= true;

@@ -15,6 +15,7 @@ const NODE_ID_CHARACTERS_MAX = 256;
 
 export const csiNodes = defineKind(CSI_NODES, {
   strategy: {
+    allowUnconditionalUpdate: false,
     applyDefaults(next) {
       // Upstream writes the list even when it is empty.
       next.spec.drivers ??= [];

@@ -13,6 +13,7 @@ import { partly } from '../../validation/partly.ts';
 
 export const csiStorageCapacities = defineKind(CSI_STORAGE_CAPACITIES, {
   strategy: {
+    allowUnconditionalUpdate: false,
     validate,
     validateUpdate: (next, current) => [
       ...immutableField(next.nodeTopology, current.nodeTopology, new FieldPath('nodeTopology')),

@@ -19,6 +19,7 @@ const MESSAGE_BYTES_MAX = 1024;
 
 export const volumeAttachments = defineKind(VOLUME_ATTACHMENTS, {
   strategy: {
+    allowUnconditionalUpdate: false,
     ...statusRules,
     prepareForCreate(next) {
       next.status = { attached: false };

@@ -1,11 +1,13 @@
 import { deepEqual } from '#machinery/codec/deep.ts';
 import { duplicateValue, type FieldError, invalidValue, required } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
+import { column } from '../../columns/common.ts';
 import { STORAGE_VERSION_MIGRATIONS_V1BETA1 } from '../../generated/resources.ts';
 import type { V1beta1StorageVersionMigration } from '../../generated/types.ts';
 import { statusRules } from '../../registry/carry-over.ts';
 import { defineKind } from '../../registry/kind.ts';
 import { IMMUTABLE } from '../../validation/basics.ts';
+import { partly } from '../../validation/partly.ts';
 
 const specPath = new FieldPath('spec');
 const conditionsPath = new FieldPath('status').child('conditions');
@@ -23,6 +25,13 @@ export const storageVersionMigrations = defineKind(STORAGE_VERSION_MIGRATIONS_V1
       deepEqual(next.spec, current.spec) ? [] : [invalidValue(specPath, next.spec, IMMUTABLE)],
     validateStatusUpdate: checkStatus,
   },
+  columns: [
+    column('Name', 'The name of the object.', ({ metadata }) => metadata.name ?? ''),
+    column('Resource', 'The resource whose objects are written anew.', ({ spec }) => {
+      const { group = '', resource = '' } = partly(spec?.resource ?? { group: '', resource: '' });
+      return group === '' ? resource : `${resource}.${group}`;
+    }),
+  ],
 });
 
 /** A migration ends once, one way or the other. */

@@ -175,6 +175,7 @@ function scaleOf({ definition }: Call, object: KubeObject): Scale {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   // A custom resource may name no path.
   const selector = paths?.selector === '' ? '' : selectorText(valueAt(object, paths?.selector ?? '.spec.selector'));
+  const replicas = numberOf(valueAt(object, paths?.specReplicas ?? '.spec.replicas'));
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
@@ -185,7 +186,8 @@ function scaleOf({ definition }: Call, object: KubeObject): Scale {
       ...(resourceVersion === undefined ? {} : { resourceVersion }),
       ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
     },
-    spec: { replicas: numberOf(valueAt(object, paths?.specReplicas ?? '.spec.replicas')) },
+    // Upstream's field is left out when it is zero.
+    spec: replicas === 0 ? {} : { replicas },
     status: {
       replicas: numberOf(valueAt(object, paths?.statusReplicas ?? '.status.replicas')),
       ...(selector === '' ? {} : { selector }),

@@ -1,5 +1,8 @@
+import type { ResourceDefinition } from '#api/registry/resource.ts';
+import { validateFinalizerNames } from '#api/validation/finalizer-names.ts';
 import { formatTime } from '#machinery/clock/clock.ts';
 import { alreadyExists, badRequest } from '#machinery/errors/status-error.ts';
+import { FieldPath } from '#machinery/field/field-path.ts';
 import { fieldsOf, type KubeObject } from '#machinery/meta/types.ts';
 import { validateObjectMeta } from '#machinery/validation/metadata.ts';
 import { type Call, targetOf, warn } from '../call.ts';
@@ -15,6 +18,7 @@ const GENERATED_NAME_TRIES = 8;
 /** A generated name's base is cut so that the whole fits a label. */
 const GENERATED_BASE_LENGTH_MAX = 58;
 const SUFFIX_LENGTH = 5;
+const finalizers = new FieldPath('metadata').child('finalizers');
 
 /**
  * Stores a new object, which is given away: defaults are already in. Metadata, managedFields, admission, strategy,
@@ -87,11 +91,18 @@ function validateNew(call: Call, object: KubeObject): void {
     namespaced: definition.namespaced,
     ...(strategy.validateName === undefined ? {} : { validateName: strategy.validateName }),
   });
+  if (hasOwnFinalizers(definition))
+    errors.push(...validateFinalizerNames(object.metadata.finalizers ?? [], finalizers));
   errors.push(...(strategy.validate?.(object) ?? []));
   if (errors.length > 0) {
     throw invalidObject({ group: definition.group, kind: definition.kind, name: object.metadata.name ?? '' }, errors);
   }
   for (const text of strategy.warnings?.(object, undefined) ?? []) warn(context, text);
+}
+
+/** Definitions of custom resources, their objects and API services are checked more loosely than all other kinds. */
+function hasOwnFinalizers({ isCustom, group }: ResourceDefinition): boolean {
+  return isCustom !== true && group !== 'apiextensions.k8s.io' && group !== 'apiregistration.k8s.io';
 }
 
 function dryRunCreate(call: Call, object: KubeObject): Outcome {

@@ -137,7 +137,8 @@ function uidConflict(
 
 function mustNameVersion({ definition }: Call, name: string): StatusError {
   const message = 'Invalid value: 0x0: must be specified for an update';
-  return invalidObject({ group: definition.group, kind: definition.kind, name }, [
+  // Upstream names the resource where all other failures of this kind name the kind.
+  return invalidObject({ group: definition.group, kind: definition.resource, name }, [
     { reason: 'FieldValueInvalid', field: 'metadata.resourceVersion', message },
   ]);
 }
