@@ -8,10 +8,10 @@ export const FIXTURES = join(import.meta.dirname, '..', '..', 'fixtures', 'crds'
 /** What the tests do with kubectl; one cluster a file. */
 export interface Kubectl {
   /** Must end well and say nothing but `warnings` on standard error. Returns standard output. */
-  done(args: readonly string[], input?: string, warnings?: string): Promise<string>;
+  readonly done: (args: readonly string[], input?: string, warnings?: string) => Promise<string>;
   /** Must fail; returns standard error. */
-  refused(args: readonly string[], input?: string): Promise<string>;
-  run(args: readonly string[], input?: string): Promise<RunResult>;
+  readonly refused: (args: readonly string[], input?: string) => Promise<string>;
+  readonly run: (args: readonly string[], input?: string) => Promise<RunResult>;
   readonly cluster: TestCluster;
 }
 
@@ -32,12 +32,12 @@ export function ownCluster(): Kubectl {
     get cluster() {
       return started();
     },
-    async done(args, input, warnings = '') {
+    done: async (args, input, warnings = '') => {
       const { code, stdout, stderr } = await run(args, input);
       expect([code, stderr.trim()], args.join(' ')).toEqual([0, warnings]);
       return stdout;
     },
-    async refused(args, input) {
+    refused: async (args, input) => {
       const { code, stdout, stderr } = await run(args, input);
       expect(code, stdout).toBe(1);
       return stderr;
