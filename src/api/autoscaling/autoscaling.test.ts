@@ -28,6 +28,11 @@ describe('an autoscaler', () => {
       ],
     ],
     [
+      'of no policies, which is not the same as none said',
+      { behavior: { scaleUp: { policies: [] } } },
+      ['spec.behavior.scaleUp.policies: Required value: must specify at least one Policy'],
+    ],
+    [
       'of a path',
       { scaleTargetRef: { kind: 'a/b', name: '' } },
       [
