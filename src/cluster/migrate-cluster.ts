@@ -50,6 +50,9 @@ export async function migrateCluster(
   }
   const etcd = await etcdChoiceOf(plan.etcd, noted.type === 'etcd' ? noted : undefined);
   if (etcd === undefined) throw new DataDirectoryError('--etcd-servers must say where etcd is');
+  if (noted.type === 'etcd' && noted.prefix !== etcd.prefix) {
+    throw new DataDirectoryError(`--etcd-prefix ${etcd.prefix} contradicts ${noted.prefix}, where the objects are`);
+  }
   if (plan.from === 'lmdb') {
     if (!hasLmdb(directory)) throw new DataDirectoryError(`${directory.store} holds no objects`);
     const result = await between(await openBoth(openLmdb(directory.store, deps), openEtcd(etcd, deps)), deps);

@@ -168,6 +168,9 @@ describe.skipIf(missing !== undefined)(`etcd${missing === undefined ? '' : ` (sk
     await expect(target.list({ prefix: '/registry/', revision: result.sourceRevision })).rejects.toThrow(
       CompactedError,
     );
+    // As after a kill between the last write and the note of it.
+    expect((await migrateStore({ source, target }, options)).hash).toBe(result.hash);
+    await target.commit({ key: '/registry/a/later', value: Buffer.from('x'), expectedRevision: 0 });
     await expect(migrateStore({ source, target }, options)).rejects.toThrow('the target is not empty');
   });
 });

@@ -45,6 +45,7 @@ export class MigrationError extends StoreError {
 /**
  * Copies everything below `/registry` into an empty store and compares both. The target's revision is raised past the
  * source's and its history forgotten: a client that comes with an older resourceVersion gets 410 and lists anew.
+ * A target that is a finished copy already is left as it is.
  * Nobody else may write to either store meanwhile. Whatever an earlier, interrupted copy left is removed first; data
  * that is no such copy is never touched.
  */
@@ -53,6 +54,9 @@ export async function migrateStore(
   options: MigrationOptions = {},
 ): Promise<MigrationResult> {
   const report = options.onProgress ?? (() => undefined);
+  await refuseEmpty(source, options);
+  const before = await finished({ source, target }, options);
+  if (before !== undefined) return before;
   const marker = await claim(target, report);
   const { revision: sourceRevision } = await source.get(MIGRATION_KEY);
   const wanted = await copy({ source, target, revision: sourceRevision }, options);
@@ -72,6 +76,32 @@ export async function migrateStore(
   if (done.type !== 'committed') throw new MigrationError('another migration into the same store is under way');
   await target.compact(done.revision);
   return { ...wanted, sourceRevision, targetRevision: done.revision };
+}
+
+/** The result of an earlier migration that was killed after its last write to the target; else undefined. */
+async function finished(
+  { source, target }: { source: Store; target: Store },
+  options: MigrationOptions,
+): Promise<MigrationResult | undefined> {
+  const [{ revision: sourceRevision }, { kv: mark, revision: targetRevision }] = await Promise.all([
+    source.get(MIGRATION_KEY),
+    target.get(MIGRATION_KEY),
+  ]);
+  const { count } = await target.list({ prefix: ROOT, limit: 1 });
+  if (mark !== undefined || count === 0 || targetRevision <= sourceRevision) return undefined;
+  const quietly = () => undefined;
+  const wanted = await digest(source, options, quietly);
+  const found = await digest(target, options, quietly);
+  if (found.keys !== wanted.keys || found.hash !== wanted.hash) return undefined;
+  await target.compact(targetRevision);
+  return { ...wanted, sourceRevision, targetRevision };
+}
+
+/** A cluster is never empty: then this is not where its objects are, such as another prefix of the same etcd. */
+async function refuseEmpty(source: Store, options: MigrationOptions): Promise<void> {
+  const { revision } = await source.get(MIGRATION_KEY);
+  for await (const page of pagesOf(source, { ...options, revision })) if (page.length > 0) return;
+  throw new MigrationError('the source holds no objects: nothing was changed');
 }
 
 /** Marks the target, which must be empty or hold the remains of an interrupted copy; returns the mark's revision. */
