@@ -240,6 +240,7 @@ class Server implements ApiServer {
       registry: core.registry,
       schemas: core.schemas,
       descriptions: this.#deps.descriptions ?? (() => Promise.resolve({})),
+      executor: core.executor,
     });
     const own = new Map<string, Handler>([
       ['/version', versionHandler],

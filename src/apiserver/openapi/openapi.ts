@@ -3,25 +3,19 @@ import type { ResourceRegistry } from '#api/registry/registry.ts';
 import type { ResourceDefinition } from '#api/registry/resource.ts';
 import { notAcceptable } from '#machinery/errors/status-error.ts';
 import { apiVersionOf } from '#machinery/meta/types.ts';
+import type { Executor } from '#machinery/executor/executor.ts';
 import type { SchemaSet } from '#machinery/schema/schema.ts';
 import { VERSION } from '../endpoints/version.ts';
 import { type ApiResponse, jsonResponse, type RequestContext, textResponse } from '../pipeline/types.ts';
 import { type Descriptions, descriptionsOf } from './descriptions.ts';
 import { CUSTOM_ROOTS, customEtag, customSchemas } from './custom-schemas.ts';
-import { encodeOpenApiV2 } from './protobuf-v2.ts';
-import { commonPaths } from './operations.ts';
-import { sharedParameters } from './parameters.ts';
 import { FOREIGN_SCHEMAS, groupPaths, pathsOf } from './paths.ts';
 import { type Dialect, SchemaWriter } from './schema-writer.ts';
+import { type Slices, V2Document } from './v2-document.ts';
 
 interface GroupVersion {
   readonly group: string;
   readonly version: string;
-}
-
-interface Document {
-  readonly body: Uint8Array;
-  readonly etag: string;
 }
 
 /** The name that is answered, and the one that older clients ask for, which is no valid media type. */
@@ -48,12 +42,32 @@ export class OpenApi {
   readonly #loadDescriptions: () => Promise<unknown>;
   #descriptions: Descriptions | undefined;
   /** By what they show, with the registry's (or its group's) revision that they show. */
-  readonly #documents = new Map<string, Document & { readonly revision: number }>();
+  readonly #documents = new Map<string, Slices & { readonly revision: number }>();
 
-  constructor(options: { registry: ResourceRegistry; schemas: SchemaSet; descriptions: () => Promise<unknown> }) {
+  readonly #v2: V2Document;
+  readonly #v2Protobuf: V2Document;
+
+  constructor(options: {
+    registry: ResourceRegistry;
+    schemas: SchemaSet;
+    descriptions: () => Promise<unknown>;
+    /** Absent: documents are made in one go. */
+    executor?: Pick<Executor, 'shouldPause' | 'pause'>;
+  }) {
     this.#registry = options.registry;
     this.#schemas = options.schemas;
     this.#loadDescriptions = options.descriptions;
+    const deps = {
+      registry: options.registry,
+      executor: options.executor,
+      writer: () => this.#writer('v2'),
+      rootsOf: (definitions: readonly ResourceDefinition[]) => this.#rootsOf(definitions),
+      documentRoots: DOCUMENT_ROOTS,
+      info: INFO,
+      securityDefinitions: { BearerToken: BEARER_TOKEN },
+    };
+    this.#v2 = new V2Document(deps, 'json');
+    this.#v2Protobuf = new V2Document(deps, 'protobuf');
   }
 
   /** `/openapi/v2`: one document of everything, as JSON, or as protobuf for clients that take nothing else. */
@@ -61,16 +75,12 @@ export class OpenApi {
     const accept = context.request.headers['accept'] ?? '';
     this.#descriptions ??= descriptionsOf(await this.#loadDescriptions());
     if (accept === '' || /application\/json|\*\/\*/.test(accept)) {
-      return serve(
-        context,
-        this.#document('v2', this.#registry.revision, () => this.#buildV2()),
-      );
+      return serve(context, await this.#v2.current());
     }
     if (!accept.includes(PROTOBUF_V2) && !accept.includes(PROTOBUF_V2_ASKED)) {
       throw notAcceptable(['application/json', PROTOBUF_V2]);
     }
-    const document = this.#document('v2 protobuf', this.#registry.revision, () => encodeOpenApiV2(this.#buildV2()));
-    return serve(context, document, PROTOBUF_V2);
+    return serve(context, await this.#v2Protobuf.current(), PROTOBUF_V2);
   }
 
   /** `/openapi/v3` and the document of each version below it. */
@@ -109,7 +119,7 @@ export class OpenApi {
     return customEtag(definitions);
   }
 
-  #versionDocument({ group, version }: GroupVersion): Document {
+  #versionDocument({ group, version }: GroupVersion): Slices {
     const definitions = this.#registry.inVersion(group, version);
     const isCustom = definitions.some((definition) => definition.isCustom === true);
     const key = `v3 ${pathOf({ group, version })}`;
@@ -121,18 +131,12 @@ export class OpenApi {
     );
   }
 
-  #document(
-    key: string,
-    revision: number,
-    build: () => Readonly<Record<string, unknown>> | Uint8Array,
-    givenEtag?: string,
-  ): Document {
+  #document(key: string, revision: number, build: () => Readonly<Record<string, unknown>>, givenEtag?: string): Slices {
     let document = this.#documents.get(key);
     if (document?.revision !== revision) {
-      const built = build();
-      const body = built instanceof Uint8Array ? built : Buffer.from(JSON.stringify(built));
+      const body = Buffer.from(JSON.stringify(build()));
       const etag = givenEtag ?? createHash('sha512').update(body).digest('hex').toUpperCase();
-      document = { body, etag, revision };
+      document = { body: [body], etag, revision };
       this.#documents.delete(key);
       this.#documents.set(key, document);
       this.#evict();
@@ -153,9 +157,9 @@ export class OpenApi {
     return {
       openapi: '3.0.0',
       info: INFO,
-      paths: this.#paths(definitions, writer, 'v3'),
+      paths: this.#paths(definitions, writer),
       components: {
-        schemas: this.#schemasOf(definitions, writer, 'v3'),
+        schemas: this.#schemasOf(definitions, writer),
         securitySchemes: {
           BearerToken: BEARER_TOKEN,
         },
@@ -163,33 +167,20 @@ export class OpenApi {
     };
   }
 
-  #buildV2(): Readonly<Record<string, unknown>> {
-    const writer = this.#writer('v2');
-    const definitions = this.#registry.all();
-    return {
-      swagger: '2.0',
-      info: INFO,
-      paths: { ...commonPaths('v2'), ...this.#paths(definitions, writer, 'v2') },
-      definitions: this.#schemasOf(definitions, writer, 'v2'),
-      parameters: sharedParameters(),
-      securityDefinitions: { BearerToken: BEARER_TOKEN },
-      security: [{ BearerToken: [] }],
-    };
-  }
-
-  #schemasOf(definitions: readonly ResourceDefinition[], writer: SchemaWriter, dialect: Dialect): object {
+  #schemasOf(definitions: readonly ResourceDefinition[], writer: SchemaWriter): object {
     // The body of patches stands among the parameters, which refer to it themselves.
-    const documentRoots = dialect === 'v2' ? DOCUMENT_ROOTS : DOCUMENT_ROOTS.filter((name) => name.endsWith('.Patch'));
-    const roots = new Set([...this.#rootsOf(definitions), ...documentRoots, ...writer.referenced]);
+    const patch = DOCUMENT_ROOTS.filter((name) => name.endsWith('.Patch'));
+    const roots = new Set([...this.#rootsOf(definitions), ...patch, ...writer.referenced]);
     const builtin = writer.definitions(roots);
     const custom = definitions.filter(({ isCustom }) => isCustom === true);
     if (custom.length === 0) return builtin;
     const schemas: Record<string, unknown> = { ...builtin };
-    for (const definition of custom) Object.assign(schemas, customSchemas(definition, dialect));
+    for (const definition of custom) Object.assign(schemas, customSchemas(definition, 'v3'));
     return Object.fromEntries(Object.entries(schemas).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }
 
-  #paths(definitions: readonly ResourceDefinition[], writer: SchemaWriter, dialect: Dialect): object {
+  #paths(definitions: readonly ResourceDefinition[], writer: SchemaWriter): object {
+    const dialect = 'v3';
     const reference = (name: string): Record<string, unknown> => writer.reference(name);
     const versions = new Map(definitions.map((definition) => [apiVersionOf(definition), definition]));
     const groups = [...versions.values()].map((definition) => groupPaths(definition, { dialect, reference }));
@@ -227,10 +218,10 @@ function pathOf({ group, version }: GroupVersion): string {
   return group === '' ? `api/${version}` : `apis/${apiVersionOf({ group, version })}`;
 }
 
-function serve({ request }: RequestContext, { body, etag }: Document, mediaType = 'application/json'): ApiResponse {
+function serve({ request }: RequestContext, { body, etag }: Slices, mediaType = 'application/json'): ApiResponse {
   const headers = { 'content-type': mediaType, etag: `"${etag}"`, vary: 'Accept' };
   if (request.headers['if-none-match'] === `"${etag}"`) return { type: 'bytes', status: 304, headers, body: [] };
   const isCurrent = request.query.get('hash') === etag;
   const cache = isCurrent ? { 'cache-control': 'public, immutable' } : {};
-  return { type: 'bytes', status: 200, headers: { ...headers, ...cache }, body: [body] };
+  return { type: 'bytes', status: 200, headers: { ...headers, ...cache }, body };
 }

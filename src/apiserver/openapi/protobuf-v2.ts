@@ -5,21 +5,23 @@
  */
 type Json = Readonly<Record<string, unknown>>;
 
-/** Encodes a v2 document that was built as JSON. */
-export function encodeOpenApiV2(document: Json): Uint8Array {
-  const info = objectAt(document, 'info');
-  return join([
-    text(1, document['swagger']),
-    message(2, [text(1, info['title']), text(2, info['version'])]),
-    message(8, []),
-    message(9, namedSchemas(objectAt(document, 'definitions'))),
-  ]);
+/** The document's fields before its definitions. */
+export function documentHead(info: { readonly title: string; readonly version: string }): Uint8Array {
+  return join([text(1, '2.0'), message(2, [text(1, info.title), text(2, info.version)]), message(8, [])]);
+}
+
+/** What stands before definitions that take so many bytes together. */
+export function definitionsField(lengthBytes: number): Uint8Array {
+  return join([varint((9 << 3) | 2), varint(lengthBytes)]);
+}
+
+/** One definition. */
+export function namedSchema(name: string, schema: Json): Uint8Array {
+  return message(1, [text(1, name), message(2, schemaFields(schema))]);
 }
 
 function namedSchemas(schemas: Json): Uint8Array[] {
-  return Object.entries(schemas).map(([name, schema]) =>
-    message(1, [text(1, name), message(2, schemaFields(objectOf(schema)))]),
-  );
+  return Object.entries(schemas).map(([name, schema]) => namedSchema(name, objectOf(schema)));
 }
 
 function schemaFields(schema: Json): Uint8Array[] {

@@ -70,14 +70,20 @@ export class SchemaWriter {
 
   /** The named definitions and all that they refer to, sorted by name. */
   definitions(roots: Iterable<string>): Json {
-    const found = new Map<string, Json>();
+    return Object.fromEntries([...this.entries(roots)].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  /** The same one by one, in no order. */
+  *entries(roots: Iterable<string>): Generator<[name: string, definition: Json]> {
+    const found = new Set<string>();
     const pending = [...roots];
     for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
       if (found.has(name)) continue;
       const written = this.#definition(name, (reference) => pending.push(reference));
-      if (written !== undefined) found.set(name, written);
+      if (written === undefined) continue;
+      found.add(name);
+      yield [name, written];
     }
-    return Object.fromEntries([...found].toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   #definition(name: string, onReference: (name: string) => void): Json | undefined {
