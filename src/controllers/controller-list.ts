@@ -1,6 +1,7 @@
 import { clusterRoleAggregationController } from './clusterroleaggregation/controller.ts';
 import type { ControllerDefinition } from './controller.ts';
 import { cronJobController } from './cronjob/controller.ts';
+import { daemonSetController } from './daemonset/controller.ts';
 import { deploymentController } from './deployment/controller.ts';
 import { disruptionController } from './disruption/controller.ts';
 import { endpointsController } from './endpoints/controller.ts';
@@ -20,6 +21,7 @@ import { resourceQuotaController } from './resourcequota/controller.ts';
 import { rootCaController } from './rootca/controller.ts';
 import { serviceAccountController } from './serviceaccount/controller.ts';
 import { serviceCidrController } from './servicecidrs/controller.ts';
+import { statefulSetController } from './statefulset/controller.ts';
 import {
   attributesClassProtectionController,
   claimProtectionController,
@@ -34,6 +36,7 @@ export const controllerList: readonly ControllerDefinition[] = [
   claimProtectionController,
   clusterRoleAggregationController,
   cronJobController,
+  daemonSetController,
   deploymentController,
   disruptionController,
   endpointsController,
@@ -53,6 +56,7 @@ export const controllerList: readonly ControllerDefinition[] = [
   rootCaController,
   serviceAccountController,
   serviceCidrController,
+  statefulSetController,
   taintEvictionController,
   ttlAfterFinishedController,
   volumeProtectionController,

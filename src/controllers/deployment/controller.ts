@@ -14,7 +14,7 @@ import { withCondition } from './conditions.ts';
 import { type DeploymentPlan, planDeployment, type ReplicaSetWrite } from './plan.ts';
 import { isRecreate } from './rolling-bounds.ts';
 import { hasProgressDeadline } from './status.ts';
-import { isSameTemplate } from './template-hash.ts';
+import { isSameTemplate } from '../shared/template-hash.ts';
 
 export const deploymentController: ControllerDefinition = {
   name: 'deployment-controller',

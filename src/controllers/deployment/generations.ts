@@ -2,7 +2,7 @@ import type { Deployment, ReplicaSet } from '#api/generated/types.ts';
 import { controllerReference } from '../shared/ownership.ts';
 import { byCreation, type ReplicaSetDraft } from './draft.ts';
 import type { Generations } from './scaling.ts';
-import { isSameTemplate, POD_TEMPLATE_HASH_LABEL, podTemplateHash } from './template-hash.ts';
+import { isSameTemplate, POD_TEMPLATE_HASH_LABEL, podTemplateHash } from '../shared/template-hash.ts';
 
 /** Names may have 253 characters; the hash and its dash take part of them. */
 const NAME_LENGTH_MAX = 253;
