@@ -5,6 +5,7 @@ import { protobufMessageOf, protobufTable } from '#api/schema/protobuf.ts';
 import type { TestServer } from '#apiserver/testing/test-server.ts';
 import { ProtobufCodec } from '#machinery/codec/protobuf/codec.ts';
 import { StatusError } from '#machinery/errors/status-error.ts';
+import { StoreError } from '#store/errors.ts';
 import { EtcdCluster, missingEtcd } from '#store/etcd/testing/etcd-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { startServerOn } from './support/servers.ts';
@@ -95,6 +96,19 @@ describe.skipIf(missing !== undefined)(`one member of etcd that fails${skipped}`
       () => readyz(api),
       (text) => text === 'ok',
     );
+  });
+
+  test('whoever stops while it is frozen does not wait for it', async () => {
+    cluster = await EtcdCluster.start();
+    const store = await rawStore(cluster);
+    cluster.members[0]?.signal('SIGSTOP');
+    const key = '/registry/configmaps/default/a';
+    const write = store.commit({ key, value: Buffer.from('x'), expectedRevision: 0 }).catch((error: unknown) => error);
+    const startedAt = performance.now();
+    await store.giveUpIfSilent?.();
+    expect(await write).toBeInstanceOf(StoreError);
+    await store.close();
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
   });
 
   test("without space writes are refused in etcd's words and reads work", async () => {

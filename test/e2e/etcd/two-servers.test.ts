@@ -25,8 +25,9 @@ interface Server {
 describe.skipIf(missing !== undefined)(`two tiphys servers on one etcd, with kubectl on both${skipped}`, () => {
   const folder = mkdtempSync(join(tmpdir(), 'tiphys-two-'));
   let etcd: EtcdCluster;
-  let first: Server;
-  let second: Server;
+  // Safe: tests run after both are started; only the end must bear that they were not.
+  let first = undefined as unknown as Server;
+  let second = undefined as unknown as Server;
 
   beforeAll(async () => {
     etcd = await EtcdCluster.start();
@@ -41,7 +42,8 @@ describe.skipIf(missing !== undefined)(`two tiphys servers on one etcd, with kub
   });
 
   afterAll(async () => {
-    for (const server of [first, second]) await stopped(server, 'SIGTERM');
+    const started: (Server | undefined)[] = [first, second];
+    for (const server of started) if (server !== undefined) await stopped(server, 'SIGTERM');
     await etcd?.[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true, force: true });
   });
@@ -282,13 +284,11 @@ async function startServer(options: {
   });
   await eventually(
     `the server on ${address}`,
-    async () => {
-      if (child.exitCode !== null) throw new Error(output);
-      return output;
-    },
-    (text) => text.includes('serving https://'),
+    async () => output,
+    (text) => text.includes('serving https://') || child.exitCode !== null,
     { everyMs: 50 },
   );
+  if (child.exitCode !== null) throw new Error(`the server on ${address} ended: ${output}`);
   return { address, dataDir, process: child, kubectl: await kubectlFor(join(dataDir, 'admin.conf')) };
 }
 
