@@ -1,7 +1,9 @@
-import { invalidValue, required } from '#machinery/field/field-error.ts';
+import { invalidValue, required, tooLong } from '#machinery/field/field-error.ts';
 import type { FieldPath } from '#machinery/field/field-path.ts';
 import {
+  byteLength,
   isConfigMapKey,
+  isDns1123Label,
   isDns1123Subdomain,
   isRelaxedEnvVarName,
   maskTrailingDash,
@@ -10,11 +12,13 @@ import type {
   Container,
   EphemeralContainer,
   EnvFromSource,
+  FileKeySelector,
   EnvVar,
   EnvVarSource,
 } from '../../../../generated/types.ts';
 import { checkMessages, type FieldErrors } from '../../../../validation/basics.ts';
 import { checkObjectFieldRef, checkResourceFieldRef, envFieldPaths } from './field-references.ts';
+import { checkNonReservedPath } from './paths.ts';
 
 const MORE_THAN_ONE = 'may not have more than one field specified at a time';
 
@@ -69,9 +73,7 @@ function checkValueFrom(source: EnvVarSource, value: string, path: FieldPath, er
   if (source.fileKeyRef !== undefined) {
     sources++;
     const at = path.child('fileKeyRef');
-    for (const field of ['key', 'path', 'volumeName'] as const) {
-      if ((source.fileKeyRef[field] ?? '') === '') errors.push(required(at.child(field), ''));
-    }
+    checkFileKey(source.fileKeyRef, at, errors);
   }
   if (sources === 0) {
     const members = '`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`';
@@ -81,6 +83,23 @@ function checkValueFrom(source: EnvVarSource, value: string, path: FieldPath, er
   } else if (sources > 1) {
     errors.push(invalidValue(path, '', MORE_THAN_ONE));
   }
+}
+
+const FILE_KEY_BYTES_MAX = 128;
+
+/** A variable from a file that an init container wrote into a volume (KEP-3721). */
+function checkFileKey(ref: FileKeySelector, path: FieldPath, errors: FieldErrors): void {
+  const { key = '', path: file = '', volumeName = '' } = ref as Partial<FileKeySelector>; // Safe: wider.
+  const keyPath = path.child('key');
+  if (key === '') errors.push(required(keyPath, ''));
+  else {
+    checkMessages(isRelaxedEnvVarName(key), key, keyPath, errors);
+    if (byteLength(key) > FILE_KEY_BYTES_MAX) errors.push(tooLong(keyPath, FILE_KEY_BYTES_MAX));
+  }
+  if (file === '') errors.push(required(path.child('path'), ''));
+  else checkNonReservedPath(file, path.child('path'), errors);
+  if (volumeName === '') errors.push(required(path.child('volumeName'), ''));
+  else checkMessages(isDns1123Label(volumeName), volumeName, path.child('volumeName'), errors);
 }
 
 function checkFrom(
