@@ -355,7 +355,9 @@ class Parts implements ServerParts {
   }
 
   clientFor(user: Parameters<ServerParts['clientFor']>[0]): LocalClient {
-    return new LocalClient(this.#server, user);
+    // Upstream's server calls itself by this name, whoever it acts as.
+    const isServer = user.username === SERVER_ITSELF.username;
+    return new LocalClient(this.#server, user, isServer ? { userAgent: 'kube-apiserver' } : {});
   }
 }
 

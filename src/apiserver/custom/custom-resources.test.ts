@@ -118,6 +118,23 @@ describe('Custom resources', () => {
       );
     }));
 
+  test('keep their kind, whatever a patch says', () =>
+    served(async ({ client }) => {
+      await client.create(CRON_TABS, cronTab('kept', { cronSpec: MIDNIGHT }));
+      const name = { name: 'kept', namespace: 'default' };
+      await expect(client.patch(CRON_TABS, name, { type: 'merge', body: { kind: 'Other' } })).rejects.toMatchObject({
+        code: 422,
+        message: 'Other.stable.example.com "kept" is invalid: kind: Invalid value: "Other": must be CronTab',
+      });
+    }));
+
+  test('have a status of definitions that the server itself wrote', () =>
+    served(async ({ client }) => {
+      const crd = await client.get(CUSTOM_RESOURCE_DEFINITIONS, { name: 'crontabs.stable.example.com' });
+      const managers = crd.metadata.managedFields?.filter(({ subresource }) => subresource === 'status');
+      expect(managers?.map(({ manager }) => manager)).toEqual(['kube-apiserver']);
+    }));
+
   test('go with their definition', () =>
     served(async ({ client, executor }) => {
       await client.create(CRON_TABS, cronTab('a', { cronSpec: MIDNIGHT }));

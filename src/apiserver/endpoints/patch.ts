@@ -21,6 +21,7 @@ import { type Call, warn } from './call.ts';
 import { matchName, matchNamespace } from './create.ts';
 import { BODY_BYTES_MAX, decodeObject, type RawBody } from './write/body.ts';
 import { mainMode, type WriteMode } from './write/carry-over.ts';
+import { checkCustomType } from './write/custom-type.ts';
 import { invalidObject, type WriteOptions, writeOptions } from './write/options.ts';
 import { respondOutcome } from './write/outcome.ts';
 import { updateObject } from './write/update.ts';
@@ -159,6 +160,7 @@ interface Patch {
 
 function patched(call: Call, live: KubeObject, { type, body, options }: Patch): KubeObject {
   const value = applyPatch(call, live, { type, body });
+  checkCustomType(call, value);
   const { fieldValidation } = options;
   const fail = (reason: string): StatusError => refusedPatch({ type, body, value }, reason);
   const unknown: string[] = [];
