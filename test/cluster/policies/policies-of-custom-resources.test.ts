@@ -349,3 +349,18 @@ test('of a Namespace there is no namespace around it', async () => {
   const made = await cluster.client.create(CONFIG_MAPS, { apiVersion: 'v1', kind: 'ConfigMap', metadata });
   expect(made.metadata.namespace).toBe('sea');
 });
+
+test('a message does not depend on what the user may do', async () => {
+  const messageExpression = "string(authorizer.group('').resource('pods').check('get').allowed())";
+  await expect(
+    validate('message', {
+      matchConstraints: ofTest('message'),
+      validations: [{ expression: 'true', messageExpression }],
+    }),
+  ).rejects.toMatchObject({
+    code: 422,
+    message: saying('undeclared reference to'),
+  });
+  const expression = "authorizer.group('').resource('pods').check('get').allowed()";
+  await validate('rights', { matchConstraints: ofTest('rights'), validations: [{ expression }] });
+});

@@ -49,6 +49,8 @@ const REQUEST_FIELDS: Readonly<Record<string, Readonly<Record<string, CelType>>>
 /** Compiles the expressions of one policy, or of one webhook's conditions, in the order in which they can see each other. */
 export class PolicyExpressions {
   readonly #environment: CelEnvironment;
+  /** Of expressions that make messages: what a user may do is no part of them. */
+  readonly #messageEnvironment: CelEnvironment;
   readonly #variables = new Map<string, CelType>();
 
   constructor({
@@ -60,19 +62,22 @@ export class PolicyExpressions {
     hasVariables: boolean;
     makesObjects?: boolean;
   }) {
+    const variables = {
+      object: DYN,
+      oldObject: DYN,
+      namespaceObject: DYN,
+      request: structType(REQUEST),
+      ...(hasParams && { params: DYN }),
+      ...(hasVariables && { variables: structType(VARIABLES) }),
+    };
+    const provider = this.#provider(makesObjects);
+    const libraries = makesObjects ? [JSON_PATCHES] : [];
+    this.#messageEnvironment = kubernetesEnvironment().extend({ variables, provider, libraries });
+    const authorizers = { authorizer: AUTHORIZER, 'authorizer.requestResource': RESOURCE_CHECK };
     this.#environment = kubernetesEnvironment().extend({
-      variables: {
-        object: DYN,
-        oldObject: DYN,
-        namespaceObject: DYN,
-        request: structType(REQUEST),
-        authorizer: AUTHORIZER,
-        'authorizer.requestResource': RESOURCE_CHECK,
-        ...(hasParams && { params: DYN }),
-        ...(hasVariables && { variables: structType(VARIABLES) }),
-      },
-      provider: this.#provider(makesObjects),
-      libraries: makesObjects ? [JSON_PATCHES] : [],
+      variables: { ...variables, ...authorizers },
+      provider,
+      libraries,
     });
   }
 
@@ -95,7 +100,8 @@ export class PolicyExpressions {
 
   /** The expression as a program, with what has been declared so far. */
   compile(expression: string, expected: readonly CelType[] | undefined): CompileResult {
-    return this.#environment.compile(expression, expected === undefined ? {} : { expectedTypes: expected });
+    const environment = expected === EXPECTED.message ? this.#messageEnvironment : this.#environment;
+    return environment.compile(expression, expected === undefined ? {} : { expectedTypes: expected });
   }
 
   #provider(makesObjects: boolean): TypeProvider {
