@@ -13,6 +13,8 @@ import { DefinitionCleanup } from './definition-cleanup.ts';
 
 const RETRY_MS = 1_000;
 const RETRY_MS_MAX = 60_000;
+/** Definitions being written at once: with 2,000 new ones the last does not wait for 2,000 flushes of the store. */
+const WORKERS_MAX = 16;
 
 export interface DefinitionControllerDeps {
   readonly definitions: ResourceView;
@@ -23,8 +25,8 @@ export interface DefinitionControllerDeps {
 }
 
 /**
- * Decides which names a definition gets, establishes it, and on its deletion removes its objects first. One definition
- * at a time: what one is given the next one cannot have.
+ * Decides which names a definition gets, establishes it, and on its deletion removes its objects first. Deciding is
+ * synchronous and counts what is still being written: what one is given the next one cannot have.
  */
 export class DefinitionController {
   readonly #deps: DefinitionControllerDeps;
@@ -35,7 +37,11 @@ export class DefinitionController {
   readonly #timers = new Set<Timer>();
   /** Accepted names by group and definition. */
   readonly #names = new Map<string, Map<string, CustomResourceDefinition>>();
-  #isRunning = false;
+  /** Names that definitions have been given in writes under way, by definition. */
+  readonly #given = new Map<string, CustomResourceDefinition>();
+  /** Invariant: a definition in it is with one worker. */
+  readonly #busy = new Set<string>();
+  #workers = 0;
   #isClosed = false;
 
   constructor(deps: DefinitionControllerDeps) {
@@ -73,8 +79,8 @@ export class DefinitionController {
   #add(name: string): void {
     if (this.#isClosed) return;
     this.#queue.add(name);
-    if (this.#isRunning) return;
-    this.#isRunning = true;
+    if (this.#workers >= WORKERS_MAX) return;
+    this.#workers += 1;
     this.#deps.executor.post('background', () => void this.#work());
   }
 
@@ -93,18 +99,29 @@ export class DefinitionController {
   }
 
   async #work(): Promise<void> {
-    for (const name of this.#queue) {
-      this.#queue.delete(name);
-      if (this.#isClosed) break;
+    for (let name = this.#take(); name !== undefined && !this.#isClosed; name = this.#take()) {
+      this.#busy.add(name);
       try {
         await this.#reconcile(name);
         this.#failures.delete(name);
       } catch (error) {
         this.#failed(name, error);
+      } finally {
+        this.#busy.delete(name);
       }
       if (this.#deps.executor.shouldPause()) await this.#deps.executor.pause('background');
     }
-    this.#isRunning = false;
+    this.#workers -= 1;
+  }
+
+  /** The next one that no other worker has. */
+  #take(): string | undefined {
+    for (const name of this.#queue) {
+      if (this.#busy.has(name)) continue;
+      this.#queue.delete(name);
+      return name;
+    }
+    return undefined;
   }
 
   #failed(name: string, error: unknown): void {
@@ -130,13 +147,21 @@ export class DefinitionController {
     const nowMs = this.#deps.executor.clock.now();
     const status = planStatus(crd, { used: this.#usedNames(crd), nowMs });
     if (status === crd.status) return;
-    await this.#deps.client.update(CUSTOM_RESOURCE_DEFINITIONS, { ...crd, status }, { subresource: 'status' });
+    const wanted = { ...crd, status };
+    this.#given.set(name, wanted);
+    try {
+      await this.#deps.client.update(CUSTOM_RESOURCE_DEFINITIONS, wanted, { subresource: 'status' });
+    } finally {
+      this.#given.delete(name);
+    }
   }
 
   #usedNames(crd: CustomResourceDefinition): UsedNames {
     const resources = new Set<string>();
     const kinds = new Set<string>();
-    for (const { status } of this.#names.get(crd.spec.group)?.values() ?? []) {
+    const { group } = crd.spec;
+    const given = [...this.#given.values()].filter(({ spec }) => spec.group === group);
+    for (const { status } of [...(this.#names.get(group)?.values() ?? []), ...given]) {
       const names = status?.acceptedNames;
       if (names === undefined) continue;
       for (const name of [names.plural, names.singular, ...(names.shortNames ?? [])]) resources.add(name ?? '');
