@@ -132,6 +132,16 @@ describe('server-side apply of custom resources', () => {
       ]);
     }));
 
+  test('refuses another kind in the words of validation', () =>
+    withWidgets('kinds', async (server) => {
+      const body = { ...widget({}), kind: 'Gadget' };
+      const refused = await send(server, 'POST', WIDGETS, { body });
+      expect([refused.status, refused.json.message]).toEqual([
+        422,
+        'Gadget.example.com "w" is invalid: kind: Invalid value: "Gadget": must be Widget',
+      ]);
+    }));
+
   test('keeps the status to its subresource', () =>
     withWidgets('status', async (server) => {
       const made = await apply(server, widget({ tags: ['x'] }, { status: { phase: 'Mine' } }));

@@ -3,11 +3,14 @@ import { JsonError } from '#machinery/codec/json-errors.ts';
 import { checkYamlSize, decodeYaml, YamlError } from '#machinery/codec/yaml.ts';
 import { duplicateKeys } from '#machinery/codec/yaml-duplicates.ts';
 import { badRequest, unsupportedMediaType } from '#machinery/errors/status-error.ts';
+import { invalidValue } from '#machinery/field/field-error.ts';
+import { FieldPath } from '#machinery/field/field-path.ts';
 import { apiVersionOf, type Fields, type KubeObject } from '#machinery/meta/types.ts';
 import type { RequestContext } from '../../pipeline/types.ts';
 import { type Call, warn } from '../call.ts';
 import { keepReset } from './managed-fields-reset.ts';
 import { BUILTIN_ENCODINGS, type Encoding, MEDIA_TYPES } from '../representation/negotiate.ts';
+import { invalidObject } from './options.ts';
 import { type RawBody, strictFindings, warningsOf, yamlProblem } from './strictness.ts';
 
 /** Upstream's limit of a request's body. */
@@ -137,6 +140,7 @@ function checkKind(call: Call, value: unknown): void {
   const { kind, apiVersion } = readTypeMeta(value);
   const expected = apiVersionOf(definition);
   if (kind !== '' && kind !== definition.kind) {
+    if (definition.isCustom === true) throw otherCustomKind(call, value, kind);
     const isKnown = call.core.registry.all().some((other) => other.kind === kind && apiVersionOf(other) === apiVersion);
     const version = apiVersion.split('/').at(-1) ?? '';
     const reason = isKnown
@@ -151,6 +155,15 @@ function checkKind(call: Call, value: unknown): void {
       `the API version in the data (${apiVersion}) does not match the expected API version (${expected})`,
     );
   }
+}
+
+/** For custom resources any kind can be decoded; validation says that it is not the one of the path. */
+function otherCustomKind({ definition, context }: Call, value: object, kind: string): Error {
+  const { metadata }: { metadata?: { name?: unknown } } = value;
+  const name = typeof metadata?.name === 'string' ? metadata.name : context.info.name;
+  return invalidObject({ group: definition.group, kind, name }, [
+    invalidValue(new FieldPath('kind'), kind, `must be ${definition.kind}`),
+  ]);
 }
 
 function readTypeMeta(value: object): { kind: string; apiVersion: string } {
