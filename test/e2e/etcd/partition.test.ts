@@ -80,18 +80,18 @@ describe.skipIf(missing !== undefined)(`three members of etcd and two API server
     };
     const clients = Array.from({ length: CLIENTS }, (_, index) => client(index));
     for (const [member, node] of cluster.members.entries()) {
-      await pause(700);
+      await pause(400);
       await cluster.isolate(member);
-      await pause(2_000);
+      await pause(1_300);
       await cluster.heal();
-      await pause(700);
+      await pause(400);
       if (member === 0) node.signal('SIGSTOP');
       else await node.stop();
-      await pause(1_500);
+      await pause(1_100);
       if (member === 0) node.signal('SIGCONT');
       else node.start();
     }
-    await pause(1_500);
+    await pause(1_100);
     isOver = true;
     const done = await Promise.all(clients);
     for (const register of registers) {
