@@ -19,6 +19,10 @@ import { type ApiResponse, jsonResponse } from './pipeline/types.ts';
 /** What a failure of a request answers: API failures as they are, the store's translated, the rest a 500. */
 export function toStatusError(error: unknown): StatusError {
   if (error instanceof StatusError) return error;
+  // Walks over objects of too many parts end so: the request is to blame, not the server.
+  if (error instanceof RangeError && /call stack|string length/.test(error.message)) {
+    return requestEntityTooLarge('Request entity too large: the object has too many parts');
+  }
   if (!(error instanceof StoreError)) return internalError(error);
   if (error instanceof ValueTooLargeError) return requestEntityTooLarge('etcdserver: request is too large');
   if (error instanceof StoreFullError) return internalError(new Error('etcdserver: mvcc: database space exceeded'));

@@ -1,6 +1,5 @@
 import { decodeJson } from '#machinery/codec/json.ts';
-import { checkYamlSize, decodeYaml } from '#machinery/codec/yaml.ts';
-import { duplicateKeys } from '#machinery/codec/yaml-duplicates.ts';
+import { decodeClientYaml } from '#machinery/codec/yaml.ts';
 import { badRequest, conflict } from '#machinery/errors/status-error.ts';
 import { applyConfiguration } from '#machinery/managed-fields/apply.ts';
 import { typedErrors, typedErrorText } from '#machinery/managed-fields/typed-errors.ts';
@@ -37,8 +36,8 @@ export function decodeApplyBody(bytes: Uint8Array): AppliedBody {
   const json = /^\s*\{/.test(text) ? decodeCleanJson(bytes) : undefined;
   if (json !== undefined) return json;
   try {
-    checkYamlSize(text);
-    return { value: decodeYaml(text, { uniqueKeys: false })[0] ?? {}, duplicates: duplicateKeys(text) };
+    const { value, duplicates } = decodeClientYaml(text);
+    return { value: value ?? {}, duplicates };
   } catch (error) {
     throw badRequest(`error decoding YAML: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -1,4 +1,6 @@
+import { isDeeperThan } from '#machinery/codec/deep.ts';
 import { decodeJson, encodeValue } from '#machinery/codec/json.ts';
+import { DEPTH_MAX } from '#machinery/codec/json-errors.ts';
 import {
   badRequest,
   genericStatus,
@@ -143,7 +145,12 @@ export function applyPatch(
   { type, body, schemaName }: { type: PlainPatchType; body: PatchBody; schemaName?: string },
 ): unknown {
   try {
-    if (type === 'json') return applyJsonPatch(document, body.value);
+    if (type === 'json') {
+      const patched = applyJsonPatch(document, body.value);
+      // Operations can move what is there into each other; of the other patches none goes deeper than its parts.
+      if (isDeeperThan(patched, DEPTH_MAX)) throw badRequest('exceeded max depth');
+      return patched;
+    }
     if (type === 'merge') return applyMergePatch(document, body.value);
     return applyStrategicMergePatch(document, body.value, storage.schemas, schemaName ?? storage.definition.schemaName);
   } catch (error) {

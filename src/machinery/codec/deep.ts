@@ -56,6 +56,16 @@ export function deepEqual(a: unknown, b: unknown): boolean {
   return fieldsEqual(a as Record<string, unknown>, b as Record<string, unknown>);
 }
 
+/** Whether lists and maps stand in one another more than so many times. */
+export function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels <= 0) return true;
+  // Safe: any object can be read by its own keys.
+  const fields = value as Record<string, unknown>;
+  for (const key in fields) if (isDeeperThan(fields[key], levels - 1)) return true;
+  return false;
+}
+
 /** Sets a field even where its name is `__proto__`. */
 export function setOwn(target: object, key: string, value: unknown): void {
   Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });

@@ -1,12 +1,10 @@
-import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
+import { type Document, isMap, isScalar, isSeq, type LineCounter } from 'yaml';
 
 /** Duplicates told of one document. */
 const DUPLICATES_MAX = 50;
 
-/** Keys that stand twice in a YAML (or JSON) text, in upstream's words: `line 3: key "a" already set in map`. */
-export function duplicateKeys(text: string): string[] {
-  const lineCounter = new LineCounter();
-  const documents = parseAllDocuments(text, { version: '1.1', uniqueKeys: false, strict: false, lineCounter });
+/** Keys that stand twice in parsed documents, in upstream's words: `line 3: key "a" already set in map`. */
+export function duplicateKeys(documents: readonly Document.Parsed[], lineCounter: LineCounter): string[] {
   const found: string[] = [];
   const stack: unknown[] = documents.map((document) => document.contents).toReversed();
   while (stack.length > 0 && found.length < DUPLICATES_MAX) {
@@ -17,7 +15,8 @@ export function duplicateKeys(text: string): string[] {
     for (const { key } of node.items) {
       // A key that is no scalar has no place in JSON, and looking into it could take forever.
       if (!isScalar(key)) continue;
-      const name = String(key.value);
+      // The key that merges maps is a symbol.
+      const name = typeof key.value === 'symbol' ? '<<' : String(key.value);
       const offset = key.range?.[0] ?? 0;
       if (seen.has(name)) {
         found.push(`line ${lineCounter.linePos(offset).line}: key ${JSON.stringify(name)} already set in map`);

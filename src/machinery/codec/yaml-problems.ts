@@ -1,4 +1,4 @@
-import type { YAMLParseError, YAMLWarning } from 'yaml';
+import type { LineCounter, YAMLParseError, YAMLWarning } from 'yaml';
 
 /** How Go's YAML parser words what ours calls by a code; `scanner` failures count lines from 1, others from 0. */
 const WORDS: Readonly<Record<string, { readonly text: string; readonly isScanner: boolean }>> = {
@@ -10,9 +10,9 @@ const WORDS: Readonly<Record<string, { readonly text: string; readonly isScanner
 };
 
 /** `yaml: line 3: mapping values are not allowed in this context`; the first line goes without its number. */
-export function yamlFailure(error: YAMLParseError | YAMLWarning): string {
+export function yamlFailure(error: YAMLParseError | YAMLWarning, lineCounter: LineCounter): string {
   const { text, isScanner } = wordsOf(error);
-  const line = (error.linePos?.[0].line ?? 1) - 1;
+  const line = Math.max(1, lineCounter.linePos(error.pos[0]).line) - 1;
   return `yaml: ${line === 0 ? '' : `line ${isScanner ? line + 1 : line}: `}${text}`;
 }
 
@@ -24,7 +24,10 @@ function wordsOf({ code, message }: YAMLParseError | YAMLWarning): { text: strin
     return { text: "did not find expected ',' or '}'", isScanner: false };
   }
   if (message.startsWith('Maximum call stack')) return { text: 'exceeded max depth', isScanner: true };
-  // Our parser's own words, without the place and the lines that it quotes.
-  const [first = ''] = message.split('\n');
-  return WORDS[code] ?? { text: first.replace(/ at line \d+, column \d+:?$/, ''), isScanner: true };
+  // Our parser's own words.
+  const [first = ''] = message.slice(0, MESSAGE_CHARACTERS_MAX).split('\n');
+  return WORDS[code] ?? { text: first, isScanner: true };
 }
+
+/** Messages quote what stands in the document. */
+const MESSAGE_CHARACTERS_MAX = 200;

@@ -24,8 +24,15 @@ export interface FieldError {
 
 /** How a value looks in a message: strings quoted, objects as JSON, absent as `null`. */
 function printValue(value: unknown): string {
-  return encodeValue(value);
+  if (!Array.isArray(value) || value.length < LONG_LIST_ITEMS) return encodeValue(value);
+  let text = longLists.get(value);
+  if (text === undefined) longLists.set(value, (text = encodeValue(value)));
+  return text;
 }
+
+/** Some rules complain of each item and show the whole list: for a long one that would be done over and over. */
+const LONG_LIST_ITEMS = 500;
+const longLists = new WeakMap<readonly unknown[], string>();
 
 function build(reason: FieldErrorReason, path: FieldPath, head: string, detail: string): FieldError {
   return { reason, field: path.toString(), message: detail === '' ? head : `${head}: ${detail}` };

@@ -40,7 +40,7 @@ afterAll(async () => {
 describe('bodies', () => {
   test('are answered in every codec, whatever they hold', async () => {
     const codec = new ProtobufCodec({ table: await protobufTable(), messageOf: protobufMessageOf });
-    expect(await fuzz(target, { name: 'bodies', rounds: 3_000, generate: (dice) => bodyRequest(dice, codec) })).toEqual(
+    expect(await fuzz(target, { name: 'bodies', rounds: 1_500, generate: (dice) => bodyRequest(dice, codec) })).toEqual(
       [],
     );
     expect(await known.read()).toEqual(known.before);
@@ -60,7 +60,7 @@ describe('bodies', () => {
       if (status !== 201 && status !== 409) refused.push(`${definition.resource}: ${body.toString()}`);
     }
     expect(refused).toEqual([]);
-    expect(await fuzz(target, { name: 'patches', rounds: 2_000, generate: patchRequest })).toEqual([]);
+    expect(await fuzz(target, { name: 'patches', rounds: 1_200, generate: patchRequest })).toEqual([]);
     expect(await known.read()).toEqual(known.before);
   });
 });

@@ -1,8 +1,7 @@
 import { decodeJson } from '#machinery/codec/json.ts';
 import { JsonError } from '#machinery/codec/json-errors.ts';
-import { checkYamlSize, decodeYaml, YamlError } from '#machinery/codec/yaml.ts';
-import { duplicateKeys } from '#machinery/codec/yaml-duplicates.ts';
-import { badRequest, unsupportedMediaType } from '#machinery/errors/status-error.ts';
+import { decodeClientYaml, YamlError } from '#machinery/codec/yaml.ts';
+import { badRequest, requestEntityTooLarge, unsupportedMediaType } from '#machinery/errors/status-error.ts';
 import { invalidValue } from '#machinery/field/field-error.ts';
 import { FieldPath } from '#machinery/field/field-path.ts';
 import { apiVersionOf, type Fields, type KubeObject } from '#machinery/meta/types.ts';
@@ -64,10 +63,8 @@ function summary(bytes: Uint8Array): string {
 function decodeYamlBody(text: string): RawBody {
   const json = /^\s*\{/.test(text) ? cleanJson(text) : undefined;
   if (json !== undefined) return json;
-  checkYamlSize(text);
-  const [value = null] = decodeYaml(text, { uniqueKeys: false });
-  const lines = duplicateKeys(text);
-  return { value, duplicates: [], ...(lines.length === 0 ? {} : { yamlProblem: yamlProblem(lines) }) };
+  const { value, duplicates } = decodeClientYaml(text);
+  return { value, duplicates: [], ...(duplicates.length === 0 ? {} : { yamlProblem: yamlProblem(duplicates) }) };
 }
 
 /** JSON without keys that stand twice: the lines of those only the YAML parser knows. */
@@ -117,9 +114,33 @@ export function decodeObject(
     metadata: metadata ?? {},
     ...rest,
   };
+  if (definition.isCustom !== true) checkItems(object, { left: ITEMS_MAX });
   keepReset(object, body.value);
   definition.strategy.applyDefaults?.(object);
   return object;
+}
+
+/**
+ * Items of all lists of one built-in object. The largest that people have (address ranges in a NetworkPolicy) are some
+ * 10,000; a body has room for a million, and what validation says of each of them would fill the memory.
+ */
+const ITEMS_MAX = 25_000;
+
+function checkItems(value: object, budget: { left: number }): void {
+  if (Array.isArray(value)) {
+    budget.left -= value.length;
+    if (budget.left < 0) {
+      throw requestEntityTooLarge(
+        `Request entity too large: the lists of the object have more than ${ITEMS_MAX} items`,
+      );
+    }
+  }
+  // Safe: any object can be read by its own keys.
+  const fields = value as Record<string, unknown>;
+  for (const key in fields) {
+    const child = fields[key];
+    if (typeof child === 'object' && child !== null) checkItems(child, budget);
+  }
 }
 
 function report(

@@ -85,13 +85,25 @@ export function invalidObject(
 ): ReturnType<typeof invalid> {
   return invalid(
     target,
-    errors.map((error) => ({
+    shownErrors(errors).map((error) => ({
       reason: error.reason,
       message: error.message,
       field: error.field,
       text: fieldErrorText(error),
     })),
   );
+}
+
+/** An answer has room for this much of what is wrong; nobody reads more, and it could fill the memory. */
+const SHOWN_CHARACTERS_MAX = 1024 * 1024;
+
+function shownErrors(errors: readonly FieldError[]): readonly FieldError[] {
+  let characters = 0;
+  const end = errors.findIndex(({ message, field }) => {
+    characters += message.length + field.length;
+    return characters > SHOWN_CHARACTERS_MAX;
+  });
+  return end < 0 ? errors : errors.slice(0, Math.max(1, end));
 }
 
 /** The field manager of clients that name none: their user agent up to the first slash. */
