@@ -180,7 +180,10 @@ describe('kinds without a stable version', () => {
     const created = await request(cluster, 'POST', path, body);
     expect([created.status, created.json.apiVersion]).toEqual([201, apiVersion]);
     expect((await request(cluster, 'GET', path)).json.items.map(({ metadata }) => metadata.name)).toContain('one');
-    const replaced = { ...created.json, metadata: { ...created.json.metadata, labels: { a: 'b' } } };
+    // A controller may have added a finalizer.
+    await cluster.settle();
+    const { json: current } = await request(cluster, 'GET', `${path}/one`);
+    const replaced = { ...current, metadata: { ...current.metadata, labels: { a: 'b' } } };
     expect((await request(cluster, 'PUT', `${path}/one`, replaced)).json.metadata.labels).toEqual({ a: 'b' });
     expect((await request(cluster, 'DELETE', `${path}/one`)).status).toBe(200);
   });

@@ -3,6 +3,7 @@ import { allResources } from '#api/registry/registry.ts';
 import type { ResourceDefinition } from '#api/registry/resource.ts';
 import { type Cluster, createCluster } from '#cluster/create-cluster.ts';
 import { deepCopy } from '#machinery/codec/deep.ts';
+import { columnsOfKinds } from './columns-of-kinds.ts';
 import type { Fixture } from './fixture.ts';
 import { coreFixtures } from './fixtures-core.ts';
 import { extensionFixtures } from './fixtures-extension.ts';
@@ -124,8 +125,10 @@ describe.each(subjects)('%s', (_key, subject) => {
   });
 
   test('reads as JSON and protobuf alike, alone and in lists', async () => {
-    const { body } = await ask('GET', one);
+    const { body, warnings } = await ask('GET', one);
     expect(body).toEqual(created.body);
+    const { deprecationWarning } = definition;
+    expect(warnings).toBe(deprecationWarning === undefined ? '' : `299 - "${deprecationWarning}"`);
     expect((await ask('GET', one, undefined, { accept: PROTOBUF })).body).toEqual(body);
     for (const query of ['labelSelector=kinds%3Dfirst', `fieldSelector=metadata.name%3D${name}`]) {
       const list = await ask('GET', `${path}?${query}`);
@@ -148,8 +151,12 @@ describe.each(subjects)('%s', (_key, subject) => {
     const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
     const { body } = await ask('GET', one, undefined, { accept });
     expect(body).toMatchObject({ kind: 'Table', apiVersion: 'meta.k8s.io/v1' });
-    const shown = definition.columns.map((column) => ({ name: column.name, priority: column.priority }));
-    expect(body['columnDefinitions']).toMatchObject(shown);
+    // Safe: a table has definitions of columns.
+    const shown = body['columnDefinitions'] as { name: string; type: string; format: string; priority: number }[];
+    const texts = shown.map(({ name: title, type, format, priority }) => {
+      return `${priority > 0 ? '+' : ''}${title}: ${type}${format === '' ? '' : `/${format}`}`;
+    });
+    expect(texts).toEqual(columnsOfKinds[keyOf(definition)]);
     // Safe: a table has rows of cells.
     const [row] = body['rows'] as { cells: unknown[] }[];
     expect(row?.cells).toHaveLength(shown.length);

@@ -41,7 +41,7 @@ export function tableHead(
   const columnDefinitions = definition.columns.map(({ name, type, format, description, priority }) => ({
     name,
     type,
-    format: format ?? (name === 'Name' ? 'name' : ''),
+    format: format ?? '',
     description,
     priority,
   }));
