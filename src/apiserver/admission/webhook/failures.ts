@@ -1,4 +1,5 @@
-import { badRequest, type Status, StatusError } from '#machinery/errors/status-error.ts';
+import { isObject, type JsonObject } from '#api/apiextensions/structural/json-schema.ts';
+import { badRequest, type Status, type StatusDetails, StatusError } from '#machinery/errors/status-error.ts';
 
 /** HTTP writers know no status above this. */
 const CODE_MAX = 999;
@@ -39,11 +40,30 @@ export function refusalOf(webhook: string, result: Readonly<Record<string, unkno
     status: 'Failure',
     message: explanation === undefined ? `${denied} without explanation` : `${denied}: ${explanation}`,
     ...(typeof reason === 'string' && reason !== '' && { reason }),
-    // Passed on as the webhook gave them; clients read each field as unknown.
-    ...(typeof details === 'object' && details !== null && { details }),
+    ...(isObject(details) && { details: detailsOf(details) }),
     code,
   };
   return new StatusError(status);
+}
+
+/** The details that a Status has; whatever else a webhook says there is nothing that clients know. */
+function detailsOf({ causes, retryAfterSeconds, ...names }: JsonObject): StatusDetails {
+  return {
+    ...textsOf(names, ['name', 'group', 'kind', 'uid']),
+    ...(Array.isArray(causes) && {
+      causes: causes.filter(isObject).map((cause) => textsOf(cause, ['reason', 'message', 'field'])),
+    }),
+    ...(typeof retryAfterSeconds === 'number' && { retryAfterSeconds: Math.trunc(retryAfterSeconds) }),
+  };
+}
+
+function textsOf<K extends string>(fields: JsonObject, names: readonly K[]): Partial<Record<K, string>> {
+  const texts: Partial<Record<K, string>> = {};
+  for (const name of names) {
+    const value = fields[name];
+    if (typeof value === 'string' && value !== '') texts[name] = value;
+  }
+  return texts;
 }
 
 export function dryRunUnsupported(webhook: string): StatusError {

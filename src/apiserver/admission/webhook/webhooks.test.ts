@@ -126,6 +126,14 @@ describe('validating webhooks', () => {
     expect(failure.message).toBe(`admission webhook "${name}" denied ${text}`);
   });
 
+  test('a refusal with details', async () => {
+    const details = { kind: 'x', causes: [{ field: 'data', message: 'no' }, 7], other: { deep: true } };
+    await validating(() => ({ allowed: false, status: { details } }));
+    await expect(create()).rejects.toMatchObject({
+      status: { details: { kind: 'x', causes: [{ field: 'data', message: 'no' }] } },
+    });
+  });
+
   test('are told everything about the request', async () => {
     await validating(() => ({ allowed: true }), { rules: rules(['*']) });
     const object = map({ data: { a: '1' } });
@@ -387,10 +395,12 @@ describe('which requests a webhook is for', () => {
     });
     await validating(refuse, { namespaceSelector: { matchLabels: { chosen: 'yes' } } });
     await create();
-    await failureOf(create(map({ metadata: { name: newName(), namespace: 'chosen' } })));
+    const elsewhere = map({ metadata: { name: newName(), namespace: 'chosen' } });
+    expect((await failureOf(create(elsewhere))).code).toBe(400);
     await validating(refuse, { objectSelector: { matchLabels: { app: 'x' } } });
     await create();
-    await failureOf(create(map({ metadata: { name: newName(), namespace: 'default', labels: { app: 'x' } } })));
+    const labelled = map({ metadata: { name: newName(), namespace: 'default', labels: { app: 'x' } } });
+    expect((await failureOf(create(labelled))).code).toBe(400);
   });
 
   test('in an equivalent version, which is what it then sees', async () => {
