@@ -6,6 +6,7 @@ import { apiVersionOf } from '#machinery/meta/types.ts';
 import type { Executor } from '#machinery/executor/executor.ts';
 import type { SchemaSet } from '#machinery/schema/schema.ts';
 import { VERSION } from '../endpoints/version.ts';
+import { splitPath } from '../pipeline/request-info.ts';
 import { type ApiResponse, jsonResponse, type RequestContext, textResponse } from '../pipeline/types.ts';
 import { type Descriptions, descriptionsOf } from './descriptions.ts';
 import { CUSTOM_ROOTS, customEtag, customSchemas } from './custom-schemas.ts';
@@ -86,7 +87,7 @@ export class OpenApi {
   /** `/openapi/v3` and the document of each version below it. */
   async serveV3(context: RequestContext): Promise<ApiResponse> {
     this.#descriptions ??= descriptionsOf(await this.#loadDescriptions());
-    const path = context.info.path.replace(/^\/openapi\/v3\/?/, '').replace(/\/+$/, '');
+    const path = splitPath(context.info.path).slice(2).join('/');
     if (path === '') return jsonResponse(200, this.#index());
     const version = this.#versionAt(path);
     if (version === undefined) return textResponse(404, '404 page not found\n');
