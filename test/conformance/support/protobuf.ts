@@ -54,7 +54,8 @@ export function decodeBody(bytes: Buffer): Json {
     } else if (tag >>> 3 === 2) raw = reader.bytes();
     else reader.skipType(tag & 7);
   }
-  const message = messageOf(apiVersion, kind);
+  // The resources of the core group come without a version, in JSON too.
+  const message = messageOf(apiVersion === '' ? 'v1' : apiVersion, kind);
   if (message === undefined) throw new Error(`an answer of unknown kind: ${apiVersion} ${kind}`);
   // Safe: kinds are messages, and those become objects.
   const object = decode(message, raw) as Json;
