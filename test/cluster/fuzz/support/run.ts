@@ -82,8 +82,8 @@ export function judge(_request: FuzzRequest, { status, body, heldMs }: Outcome):
   return undefined;
 }
 
-/** What upstream, too, answers with 500: a service that asks for more ports than there are. */
-const UPSTREAM_FAILURES = /failed to allocate a nodePort: range is full/;
+/** What upstream, too, answers with 500: more ports asked for than there are, a node without addresses. */
+const UPSTREAM_FAILURES = /failed to allocate a nodePort: range is full|no preferred addresses found/;
 
 /** Two failures of the same line of code are one. */
 function placeOf(text: string): string {
