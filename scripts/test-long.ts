@@ -24,7 +24,10 @@ run('fuzzing', ['--project', 'cluster', 'test/cluster/fuzz', '--testTimeout', '1
   TIPHYS_FUZZ_SEED: values.seed,
   TIPHYS_FUZZ_FACTOR: values.fuzz,
   TIPHYS_FUZZ_COUNTS: '1',
+  TIPHYS_FUZZ_HELD_MS: '1000',
+  TIPHYS_SEED: values.seed,
 });
+run('slow conformance', ['--project', 'conformance', 'cron-job-schedules']);
 run('many definitions', ['--project', 'cluster', 'test/cluster/api/many-definitions'], { TIPHYS_DEFINITIONS: '2000' });
 for (let round = 1; round <= Number(values.rounds); round += 1) {
   run(`kill test ${round}`, ['--project', 'unit', 'src/store/lmdb/kill']);

@@ -16,6 +16,8 @@ interface Step {
 
 const REPORTS = join('.cache', 'test-reports');
 const NODE = process.execPath;
+/** Tests that wait for real minutes run in `npm run conformance` and `npm run test:long`. */
+const WITHOUT_SLOW = { TIPHYS_CONFORMANCE_SLOW: 'skip' };
 const steps: Step[] = [
   { name: 'format', command: ['biome', 'format', '.'] },
   { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings', '.'] },
@@ -23,8 +25,11 @@ const steps: Step[] = [
   { name: 'layers', command: [NODE, 'scripts/check-layers.ts'] },
   vitest('unit', ['--project', 'unit']),
   vitest('cluster', ['--project', 'cluster']),
-  vitest('conformance', ['--project', 'conformance']),
-  { ...vitest('conformance-protobuf', ['--project', 'conformance']), env: { TIPHYS_CONFORMANCE_ENCODING: 'protobuf' } },
+  { ...vitest('conformance', ['--project', 'conformance']), env: WITHOUT_SLOW },
+  {
+    ...vitest('conformance-protobuf', ['--project', 'conformance']),
+    env: { ...WITHOUT_SLOW, TIPHYS_CONFORMANCE_ENCODING: 'protobuf' },
+  },
   vitest('e2e', ['--project', 'e2e']),
 ];
 

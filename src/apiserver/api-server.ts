@@ -99,6 +99,10 @@ class Server implements ApiServer {
       storageObjects: () => this.#storageObjects(),
       worstDelayMs: () => deps.executor.takeWorstDelayMs?.() ?? 0,
       features: () => deps.options?.features ?? [],
+      isServed: ({ group, version, resource, subresource }) => {
+        const definition = deps.registry.byResource(group, version, resource);
+        return subresource === '' ? definition !== undefined : hasSubresource(definition, subresource);
+      },
     });
     const core: ServerCore = {
       executor: deps.executor,
@@ -359,6 +363,10 @@ class Parts implements ServerParts {
     const isServer = user.username === SERVER_ITSELF.username;
     return new LocalClient(this.#server, user, isServer ? { userAgent: 'kube-apiserver' } : {});
   }
+}
+
+function hasSubresource(definition: ResourceDefinition | undefined, name: string): boolean {
+  return definition?.subresources.some((subresource) => subresource.name === name) === true;
 }
 
 function fromParts<T>(given: FromParts<T>, parts: ServerParts): T {

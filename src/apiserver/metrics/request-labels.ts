@@ -18,9 +18,8 @@ export type ResourceLabels = Readonly<Record<(typeof RESOURCE_LABELS)[number], s
 
 export function resourceLabels({ info, request }: RequestContext): ResourceLabels {
   const { verb, group, version, resource, subresource } = info;
-  const isApply = verb === 'patch' && (request.headers['content-type'] ?? '').startsWith('application/apply-patch');
   return {
-    verb: isApply ? 'APPLY' : (VERBS[verb] ?? verb.toUpperCase()),
+    verb: isApply({ verb, request }) ? 'APPLY' : (VERBS[verb] ?? verb.toUpperCase()),
     group,
     version,
     resource,
@@ -33,9 +32,13 @@ export function resourceLabels({ info, request }: RequestContext): ResourceLabel
 /** One text per label set, cheaper than the labels themselves. */
 export function labelsKey({ info, request }: RequestContext): string {
   const { verb, group, version, resource, subresource } = info;
-  const type = verb === 'patch' ? (request.headers['content-type'] ?? '') : '';
+  const type = isApply({ verb, request }) ? 'apply' : '';
   const where = info.isResourceRequest ? subresource : info.path;
   return `${verb} ${group}/${version}/${resource}/${where} ${scopeOf(info)} ${type}`;
+}
+
+function isApply({ verb, request }: { verb: string; request: RequestContext['request'] }): boolean {
+  return verb === 'patch' && (request.headers['content-type'] ?? '').startsWith('application/apply-patch');
 }
 
 function scopeOf({ isResourceRequest, name, namespace }: RequestInfo): string {

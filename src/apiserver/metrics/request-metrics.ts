@@ -7,8 +7,9 @@ const DURATION_BUCKETS_SECONDS = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
 ];
 const SIZE_BUCKETS_BYTES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
-/** Label sets remembered; more come only from clients that make up resources and paths. */
-const CHILDREN_MAX = 5_000;
+/** Label sets remembered: what a real cluster has is a few hundred. */
+const CHILDREN_MAX = 2_000;
+const DRY_RUNS = new Set(['', 'All']);
 const SIZED_VERBS = new Set(['get', 'list']);
 
 interface Child {
@@ -25,10 +26,13 @@ export class RequestMetrics {
   readonly #durations: SeriesHistogram;
   readonly #sliDurations: SeriesHistogram;
   readonly #sizes: SeriesHistogram;
+  readonly #isKnown: (context: RequestContext) => boolean;
   #readsInFlight = 0;
   #writesInFlight = 0;
 
-  constructor(registry: Registry) {
+  /** `isKnown`: whether a request is for something that the server has. */
+  constructor(registry: Registry, isKnown: (context: RequestContext) => boolean) {
+    this.#isKnown = isKnown;
     const registers = [registry];
     this.#requests = new SeriesCounter({
       name: 'apiserver_request_total',
@@ -98,7 +102,8 @@ export class RequestMetrics {
     const key = `${labelsKey(context)} ${dryRun} ${code}`;
     const known = this.#children.get(key);
     if (known !== undefined || this.#children.size >= CHILDREN_MAX) return known;
-    // Paths that do not exist would each leave a label set for ever.
+    // What clients make up (resources, paths, methods, options) would each leave label sets for ever.
+    if (!this.#isKnown(context) || !DRY_RUNS.has(dryRun)) return undefined;
     if (code === 404 && !context.info.isResourceRequest) return undefined;
     const labels = resourceLabels(context);
     const child = {

@@ -7,7 +7,7 @@ const ITEM_CHARACTERS_MAX = 256;
  * long, each is cut, and where that is still too long, the rest is left out. One with control characters is left out.
  */
 export function warningHeader(texts: readonly string[]): string {
-  const whole = texts.map((text) => [...text]);
+  const whole = texts.map((text) => Array.from(text));
   const length = whole.reduce((sum, characters) => sum + characters.length, 0);
   const shown = length <= TOTAL_CHARACTERS_MAX ? texts : cut(whole);
   return shown

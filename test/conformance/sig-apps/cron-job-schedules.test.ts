@@ -7,6 +7,8 @@ import { PAUSE_IMAGE } from '../support/workloads.ts';
 
 const CRON_JOBS = kindOf<JsonObject>('batch/v1', 'CronJob', 'cronjobs');
 const JOBS = kindOf<JsonObject>('batch/v1', 'Job', 'jobs');
+/** They wait for whole minutes to pass. */
+const SLOW = { isSlow: true };
 const SCHEDULE_MS = 150_000;
 
 interface Status {
@@ -43,6 +45,7 @@ conformanceTest(
     await cronJobs.delete('suspended');
     expect(await cronJobs.find('suspended')).toBeUndefined();
   },
+  SLOW,
 );
 
 conformanceTest(
@@ -54,6 +57,7 @@ conformanceTest(
     expect(items.filter(({ status }) => (status as { active?: number }).active === 1)).toHaveLength(items.length);
     expect(items.length).toBeGreaterThanOrEqual(2);
   },
+  SLOW,
 );
 
 conformanceTest(
@@ -76,6 +80,7 @@ conformanceTest(
       (found) => found === undefined,
     );
   },
+  SLOW,
 );
 
 conformanceTest(
@@ -88,4 +93,5 @@ conformanceTest(
     expect(items.map(({ metadata }) => metadata?.name)).toEqual([first]);
     expect(await waitForActive(api, namespace, 'forbid', 1)).toEqual([first]);
   },
+  SLOW,
 );

@@ -19,13 +19,19 @@ export interface Scene {
 
 // `npm run conformance -- --encoding protobuf`
 const ENCODING = process.env['TIPHYS_CONFORMANCE_ENCODING'] === 'protobuf' ? 'protobuf' : 'json';
+// Some wait for minutes of the clock on the wall: `npm test` leaves them to `npm run conformance` and `test:long`.
+const SKIPS_SLOW = process.env['TIPHYS_CONFORMANCE_SLOW'] === 'skip';
 const names = new Set(officialTests().map(({ name }) => name));
 
 /** A test that carries the name of an official one; another name is a mistake and fails at once. */
-export function conformanceTest(name: string, body: (scene: Scene) => Promise<void>): void {
+export function conformanceTest(
+  name: string,
+  body: (scene: Scene) => Promise<void>,
+  { isSlow = false }: { isSlow?: boolean } = {},
+): void {
   if (!names.has(name)) throw new Error(`no official test is called ${JSON.stringify(name)}`);
   // The assertions are in the body.
-  test(name, async () => {
+  test.skipIf(isSlow && SKIPS_SLOW)(name, async () => {
     const kubeconfig = inject('kubeconfig');
     const api = new Api(readKubeconfig(kubeconfig), ENCODING);
     const cleanUps: (() => Promise<unknown>)[] = [];

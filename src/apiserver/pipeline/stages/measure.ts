@@ -12,7 +12,7 @@ export function measure({ metrics, clock }: { metrics: Metrics; clock: Clock }):
     const startedMs = clock.monotonic();
     const isLong = isLongRunning(context.info);
     const isReading = READING_VERBS.has(context.info.verb);
-    const ended = isLong ? metrics.watches.began(context) : undefined;
+    const ended = isLong && metrics.isKnown(context) ? metrics.watches.began(context) : undefined;
     if (!isLong) metrics.requests.started(isReading);
     let code = 500;
     let response: ApiResponse | undefined;

@@ -6,7 +6,7 @@ export const FUZZ_SEED = process.env['TIPHYS_FUZZ_SEED'] ?? '1';
 export const FUZZ_FACTOR = Number(process.env['TIPHYS_FUZZ_FACTOR'] ?? '1');
 
 /** The event loop may be held as long as this by one request. A garbage collection alone can take a third of it. */
-const HELD_MS_MAX = Number(process.env['TIPHYS_FUZZ_HELD_MS'] ?? '1000');
+const HELD_MS_MAX = Number(process.env['TIPHYS_FUZZ_HELD_MS'] ?? '30000');
 
 /** Where the answer to a request is wrong: in words, or undefined. */
 export type Check = (request: FuzzRequest, outcome: Outcome) => string | undefined;
