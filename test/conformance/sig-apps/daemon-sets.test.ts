@@ -131,7 +131,7 @@ conformanceTest(
         spec: {
           template: {
             metadata: { annotations: { 'simulation.tiphys.io/pull-error': 'not found' } },
-            spec: { containers: [{ name: 'app', image: 'foo:non-existent' }] },
+            spec: { containers: [{ name: 'app', image: 'foo:non-existent', imagePullPolicy: 'Always' }] },
           },
         },
       },
@@ -142,7 +142,8 @@ conformanceTest(
       () => api.of(PODS, namespace).list({ labelSelector: SELECTOR }),
       ({ items }) => items.some(imageIs('foo:non-existent')),
     );
-    const template = { metadata: { annotations: null }, spec: { containers: [{ name: 'app', image: PAUSE_IMAGE }] } };
+    const good = { name: 'app', image: PAUSE_IMAGE, imagePullPolicy: 'IfNotPresent' };
+    const template = { metadata: { annotations: null }, spec: { containers: [good] } };
     await sets.patch(NAME, { spec: { template } }, { type: 'strategic' });
     const pods = await waitForDaemons(api, namespace, nodes, imageIs(PAUSE_IMAGE));
     const uids = new Set(before.map(({ metadata }) => metadata?.uid));
