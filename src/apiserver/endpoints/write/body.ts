@@ -36,7 +36,7 @@ export async function readBody(
 export function decodeBody(bytes: Uint8Array, options: { encoding: 'json' | 'yaml'; mustBe: string }): RawBody {
   const text = (): string => Buffer.from(bytes).toString();
   try {
-    if (options.encoding === 'json') return { ...decodeJson(bytes), text };
+    if (options.encoding === 'json') return { ...decodeJson(bytes), text, jsonBytes: bytes.length };
     return decodeYamlBody(text());
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -114,7 +114,8 @@ export function decodeObject(
     metadata: metadata ?? {},
     ...rest,
   };
-  if (definition.isCustom !== true) checkItems(object, { left: ITEMS_MAX });
+  const mayHaveMany = (body.jsonBytes ?? Number.POSITIVE_INFINITY) > ITEMS_MAX * ITEM_BYTES_MIN;
+  if (mayHaveMany && definition.isCustom !== true) checkItems(object, { left: ITEMS_MAX });
   keepReset(object, body.value);
   definition.strategy.applyDefaults?.(object);
   return object;
@@ -125,6 +126,8 @@ export function decodeObject(
  * 10,000; a body has room for a million, and what validation says of each of them would fill the memory.
  */
 const ITEMS_MAX = 25_000;
+/** An item and its comma, so that most bodies need not be looked through. */
+const ITEM_BYTES_MIN = 2;
 
 function checkItems(value: object, budget: { left: number }): void {
   if (Array.isArray(value)) {

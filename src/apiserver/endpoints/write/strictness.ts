@@ -5,6 +5,8 @@ const FINDINGS_MAX = 100;
 
 /** What strict decoding looks at beside the schema. */
 export interface RawBody {
+  /** Length of the JSON that this was read from; absent where it came otherwise. */
+  readonly jsonBytes?: number;
   readonly value: unknown;
   /** Paths of keys that stood twice in JSON. */
   readonly duplicates: readonly string[];
