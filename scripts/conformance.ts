@@ -5,8 +5,9 @@ import { officialTests, type OfficialTest } from '../test/conformance/support/of
 import { runSabotage } from './conformance-sabotage.ts';
 
 /**
- * Runs the conformance tests against a cluster (`--encoding protobuf`: in that form) and counts: how many of the official names have a test that passes, by
- * group and by special interest group. `npm run conformance -- --kubeconfig FILE`; without a file, a cluster is started.
+ * Runs the conformance tests against a cluster (`--encoding protobuf`: in that form) and counts: how many of the official
+ * names have a test that passes, by group and by special interest group. `npm run conformance -- --kubeconfig FILE`;
+ * without a file, a cluster is started.
  * `--report FILE` only counts an earlier run's results; `--filter TEXT` runs the tests whose name has it; `--missing`
  * lists the official names that no test carries. `--sabotage` breaks one behaviour of the server at a time and demands
  * that a test notices.

@@ -32,6 +32,7 @@ function main() {
     installSystemPackages();
     bringBusybox();
     if (['test', 'bench'].includes(purpose)) bringEtcd();
+    if (['test', 'conformance'].includes(purpose)) bringOpenssl();
   }
   build();
 }
@@ -81,6 +82,13 @@ function bringBusybox() {
   const inside = join(ROOT, 'node_modules', '.debian', 'bin', 'busybox');
   if (existsSync('/usr/share/doc/busybox-static') || existsSync(inside) || !existsSync('/usr/bin/apt-get')) return;
   step('bringing a static busybox for the built-in images', () => unpackBeside(ROOT, 'busybox-static'));
+}
+
+// Tests of webhooks make a certificate with it.
+function bringOpenssl() {
+  if (['/usr/bin/openssl', '/usr/local/bin/openssl'].some((path) => existsSync(path))) return;
+  if (mayInstall()) step('installing openssl for the tests', () => aptInstall(['openssl']));
+  if (!existsSync('/usr/bin/openssl')) say('openssl is missing: the conformance tests of webhooks are skipped');
 }
 
 // Tests run an etcd of their own. Installed as a package it would start as a service of the machine: so only its files

@@ -23,15 +23,19 @@ const ENCODING = process.env['TIPHYS_CONFORMANCE_ENCODING'] === 'protobuf' ? 'pr
 const SKIPS_SLOW = process.env['TIPHYS_CONFORMANCE_SLOW'] === 'skip';
 const names = new Set(officialTests().map(({ name }) => name));
 
-/** A test that carries the name of an official one; another name is a mistake and fails at once. */
+/**
+ * A test that carries the name of an official one; another name is a mistake and fails at once. It is skipped where this
+ * machine `lacks` what it needs.
+ */
 export function conformanceTest(
   name: string,
   body: (scene: Scene) => Promise<void>,
-  { isSlow = false }: { isSlow?: boolean } = {},
+  { isSlow = false, lacks }: { isSlow?: boolean; lacks?: string | undefined } = {},
 ): void {
   if (!names.has(name)) throw new Error(`no official test is called ${JSON.stringify(name)}`);
   // The assertions are in the body.
-  test.skipIf(isSlow && SKIPS_SLOW)(name, async () => {
+  test.skipIf(isSlow && SKIPS_SLOW)(name, async (context) => {
+    if (lacks !== undefined) context.skip(`needs ${lacks}`);
     const kubeconfig = inject('kubeconfig');
     const api = new Api(readKubeconfig(kubeconfig), ENCODING);
     const cleanUps: (() => Promise<unknown>)[] = [];

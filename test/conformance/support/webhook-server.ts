@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -71,6 +71,11 @@ export class WebhookServer implements AsyncDisposable {
 export function patching(...operations: readonly object[]): Record<string, unknown> {
   const patch = Buffer.from(JSON.stringify(operations)).toString('base64');
   return { allowed: true, patchType: 'JSONPatch', patch };
+}
+
+/** Whether there is a program that makes certificates. */
+export function canMakeCertificates(): boolean {
+  return spawnSync('openssl', ['version'], { stdio: 'ignore' }).status === 0;
 }
 
 function selfSigned(): { certificate: string; key: string } {
